@@ -1,0 +1,290 @@
+// Python binding of the core: translates arrays and errors, spreads atoms over threads. No
+// physics here.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "panna/potential.hpp"
+
+namespace py = pybind11;
+using panna::Environment;
+using panna::Workspace;
+
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+// The neighbour lists of a batch of frames, one behind the other, checked.
+struct Batch {
+  Array<int> species;
+  Array<std::int64_t> first, index;
+  Array<double> vectors;
+  std::vector<std::size_t> offsets;
+  std::vector<int> neighbour_species;
+  int atoms = 0;
+  std::size_t pairs = 0;
+
+  Batch(Array<int> species_, Array<std::int64_t> first_, Array<std::int64_t> index_,
+        Array<double> vectors_, int species_count)
+      : species(species_), first(first_), index(index_), vectors(vectors_) {
+    atoms = static_cast<int>(species.size());
+    pairs = static_cast<std::size_t>(index.size());
+    if (first.size() != atoms + 1)
+      throw panna::Error("neighbour list: first has " + std::to_string(first.size()) +
+                         " numbers, expected " + std::to_string(atoms + 1));
+    if (static_cast<std::size_t>(vectors.size()) != 3 * pairs)
+      throw panna::Error("neighbour list: vectors of shape (pairs, 3) expected");
+    const int* s = species.data();
+    for (int i = 0; i < atoms; ++i)
+      if (s[i] < 0 || s[i] >= species_count)
+        throw panna::Error("neighbour list: species index " + std::to_string(s[i]) + " of atom " +
+                           std::to_string(i) + " outside 0.." + std::to_string(species_count - 1));
+    const std::int64_t* f = first.data();
+    if (f[0] != 0 || f[atoms] != static_cast<std::int64_t>(pairs))
+      throw panna::Error("neighbour list: first must start at 0 and end at the number of pairs");
+    for (int i = 0; i < atoms; ++i)
+      if (f[i + 1] < f[i]) throw panna::Error("neighbour list: first must not decrease");
+    offsets.assign(f, f + atoms + 1);
+    const std::int64_t* n = index.data();
+    neighbour_species.resize(pairs);
+    for (std::size_t k = 0; k < pairs; ++k) {
+      if (n[k] < 0 || n[k] >= atoms)
+        throw panna::Error("neighbour list: index " + std::to_string(n[k]) + " of pair " +
+                           std::to_string(k) + " outside 0.." + std::to_string(atoms - 1));
+      neighbour_species[k] = s[n[k]];
+    }
+  }
+
+  Environment environment(int i) const {
+    const std::size_t begin = offsets[static_cast<std::size_t>(i)];
+    return {static_cast<int>(offsets[static_cast<std::size_t>(i) + 1] - begin),
+            neighbour_species.data() + begin, vectors.data() + 3 * begin};
+  }
+};
+
+// Calls body(workspace, i) for i = 0 .. n-1 on all threads, without the GIL. The first exception
+// of a thread is thrown again in the caller.
+template <class Body>
+void parallel(int n, int threads, Body body) {
+  py::gil_scoped_release release;
+  std::exception_ptr failure;
+  std::mutex guard;
+#ifdef _OPENMP
+  const int team = threads > 0 ? threads : omp_get_max_threads();
+#else
+  (void)threads;
+#endif
+#pragma omp parallel num_threads(std::max(1, std::min(team, n / 8 + 1)))
+  {
+    Workspace ws;
+#pragma omp for schedule(dynamic, 8)
+    for (int i = 0; i < n; ++i) {
+      try {
+        body(ws, i);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(guard);
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void check_size(const char* what, py::ssize_t found, std::size_t expected) {
+  if (static_cast<std::size_t>(found) != expected)
+    throw panna::Error(std::string(what) + ": " + std::to_string(found) + " numbers found, " +
+                       std::to_string(expected) + " expected");
+}
+
+Array<double> matrix(std::size_t rows, std::size_t columns) {
+  return Array<double>({static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(columns)});
+}
+
+Array<double> compute(const panna::Descriptor& d, const Array<int>& species,
+                      const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                      const Array<double>& vectors, int threads) {
+  const Batch batch(species, first, index, vectors, d.species());
+  const auto size = static_cast<std::size_t>(d.size());
+  Array<double> out = matrix(static_cast<std::size_t>(batch.atoms), size);
+  double* g = out.mutable_data();
+  parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+    d.forward(batch.environment(i), ws, g + size * static_cast<std::size_t>(i));
+  });
+  return out;
+}
+
+Array<double> vjp(const panna::Descriptor& d, const Array<int>& species,
+                  const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                  const Array<double>& vectors, const Array<double>& g_bar, int threads) {
+  const Batch batch(species, first, index, vectors, d.species());
+  const auto size = static_cast<std::size_t>(d.size());
+  check_size("vjp: g_bar", g_bar.size(), size * static_cast<std::size_t>(batch.atoms));
+  Array<double> out = matrix(batch.pairs, 3);
+  double* gradient = out.mutable_data();
+  const double* bar = g_bar.data();
+  parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+    const Environment env = batch.environment(i);
+    double* g = ws.descriptor_memory.reserve(size);
+    d.forward(env, ws, g);
+    d.vjp(env, ws, bar + size * static_cast<std::size_t>(i),
+          gradient + 3 * batch.offsets[static_cast<std::size_t>(i)]);
+  });
+  return out;
+}
+
+Array<double> jvp(const panna::Descriptor& d, const Array<int>& species,
+                  const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                  const Array<double>& vectors, const Array<double>& tangents, int threads) {
+  const Batch batch(species, first, index, vectors, d.species());
+  const auto size = static_cast<std::size_t>(d.size());
+  check_size("jvp: tangents", tangents.size(), 3 * batch.pairs);
+  Array<double> out = matrix(static_cast<std::size_t>(batch.atoms), size);
+  double* dg = out.mutable_data();
+  const double* t = tangents.data();
+  parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+    const Environment env = batch.environment(i);
+    double* row = dg + size * static_cast<std::size_t>(i);
+    d.forward(env, ws, row);
+    d.jvp(env, ws, t + 3 * batch.offsets[static_cast<std::size_t>(i)], row);
+  });
+  return out;
+}
+
+// dG/d(vector) of every pair, (pairs, size, 3): one backward pass for each component.
+Array<double> jacobian(const panna::Descriptor& d, const Array<int>& species,
+                       const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                       const Array<double>& vectors, int threads) {
+  const Batch batch(species, first, index, vectors, d.species());
+  const auto size = static_cast<std::size_t>(d.size());
+  Array<double> out({static_cast<py::ssize_t>(batch.pairs), static_cast<py::ssize_t>(size),
+                     static_cast<py::ssize_t>(3)});
+  double* jac = out.mutable_data();
+  parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+    const Environment env = batch.environment(i);
+    const auto count = static_cast<std::size_t>(env.count);
+    double* g = ws.descriptor_memory.reserve(2 * size + 3 * count);
+    double* unit = g + size;
+    double* gradient = unit + size;
+    d.forward(env, ws, g);
+    std::fill(unit, unit + size, 0.0);
+    double* rows = jac + 3 * size * batch.offsets[static_cast<std::size_t>(i)];
+    for (std::size_t c = 0; c < size; ++c) {
+      unit[c] = 1.0;
+      d.vjp(env, ws, unit, gradient);
+      unit[c] = 0.0;
+      for (std::size_t k = 0; k < count; ++k)
+        std::copy_n(gradient + 3 * k, 3, rows + 3 * (k * size + c));
+    }
+  });
+  return out;
+}
+
+class Potential {
+ public:
+  Potential(const std::string& directory, const std::string& filename)
+      : model_(panna::read_potential(directory, filename)) {}
+
+  const std::vector<std::string>& species() const { return model_->species(); }
+  double cutoff() const { return model_->cutoff(); }
+  int size() const { return model_->descriptor().size(); }
+
+  py::tuple compute(const Array<int>& species, const Array<std::int64_t>& first,
+                    const Array<std::int64_t>& index, const Array<double>& vectors,
+                    int threads) const {
+    const Batch batch(species, first, index, vectors, static_cast<int>(model_->species().size()));
+    Array<double> energies(static_cast<py::ssize_t>(batch.atoms));
+    Array<double> gradients = matrix(batch.pairs, 3);
+    double* e = energies.mutable_data();
+    double* g = gradients.mutable_data();
+    const int* s = batch.species.data();
+    parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+      const auto k = static_cast<std::size_t>(i);
+      const std::size_t begin = batch.offsets[k];
+      const std::size_t range[2] = {0, batch.offsets[k + 1] - begin};
+      const panna::Neighbourhoods one{1, s + i, range, batch.neighbour_species.data() + begin,
+                                      batch.vectors.data() + 3 * begin};
+      model_->evaluate(one, ws, e + i, g + 3 * begin);
+    });
+    return py::make_tuple(energies, gradients);
+  }
+
+ private:
+  std::unique_ptr<panna::DescriptorModel> model_;
+};
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled core of PANNA: descriptors, networks and potentials.";
+  py::register_exception<panna::Error>(m, "CoreError", PyExc_ValueError);
+
+  py::class_<panna::Descriptor>(m, "Descriptor")
+      .def_property_readonly("species", &panna::Descriptor::species)
+      .def_property_readonly("size", &panna::Descriptor::size)
+      .def_property_readonly("cutoff", &panna::Descriptor::cutoff);
+  py::class_<panna::MBP, panna::Descriptor>(m, "MBP").def(
+      py::init([](int species, double rc_rad, std::vector<double> rs_rad,
+                  std::vector<double> eta_rad, double rc_ang, std::vector<double> rs_ang,
+                  std::vector<double> eta_ang, std::vector<double> thetas,
+                  std::vector<double> zeta, double eps, bool like_pairs_twice) {
+        return panna::MBP({species, rc_rad, rs_rad, eta_rad, rc_ang, rs_ang, eta_ang, thetas, zeta,
+                           eps, like_pairs_twice});
+      }),
+      py::arg("species"), py::arg("rc_rad"), py::arg("rs_rad"), py::arg("eta_rad"),
+      py::arg("rc_ang"), py::arg("rs_ang"), py::arg("eta_ang"), py::arg("thetas"),
+      py::arg("zeta"), py::arg("eps"), py::arg("like_pairs_twice"));
+  py::class_<panna::BP, panna::Descriptor>(m, "BP").def(
+      py::init([](int species, double rc_rad, std::vector<double> rs_rad,
+                  std::vector<double> eta_rad, double rc_ang, std::vector<double> eta_ang,
+                  std::vector<double> zeta, bool rjk_smooth) {
+        return panna::BP({species, rc_rad, rs_rad, eta_rad, rc_ang, eta_ang, zeta, rjk_smooth});
+      }),
+      py::arg("species"), py::arg("rc_rad"), py::arg("rs_rad"), py::arg("eta_rad"),
+      py::arg("rc_ang"), py::arg("eta_ang"), py::arg("zeta"), py::arg("rjk_smooth"));
+
+  const auto list = [](auto f, py::module_& mod, const char* name, const char* doc,
+                       auto... extra) {
+    mod.def(name, f, doc, py::arg("descriptor"), py::arg("species"), py::arg("first"),
+            py::arg("index"), py::arg("vectors"), extra..., py::arg("threads") = 0);
+  };
+  list(compute, m, "compute", "G of all atoms, (atoms, size).");
+  list(vjp, m, "vjp", "Gradient of sum g_bar G with respect to the vectors, (pairs, 3).",
+       py::arg("g_bar"));
+  list(jvp, m, "jvp", "Change of G for tangents (pairs, 3) of the vectors, (atoms, size).",
+       py::arg("tangents"));
+  list(jacobian, m, "jacobian", "dG/d(vector) of every pair, (pairs, size, 3).");
+
+  py::class_<Potential>(m, "Potential")
+      .def(py::init<const std::string&, const std::string&>(), py::arg("directory"),
+           py::arg("filename") = "panna.in")
+      .def_property_readonly("species", &Potential::species)
+      .def_property_readonly("cutoff", &Potential::cutoff, "angstrom")
+      .def_property_readonly("size", &Potential::size)
+      .def("compute", &Potential::compute, py::arg("species"), py::arg("first"), py::arg("index"),
+           py::arg("vectors"), py::arg("threads") = 0,
+           "Atomic energies (atoms,) in eV and their gradients with respect to the vectors "
+           "(pairs, 3) in eV/angstrom.");
+
+  m.def("isa", [] { return std::string(panna::kernels::active().name); },
+        "Instruction set in use.");
+  m.def("set_isa", &panna::kernels::use, "Choose an instruction set by name.");
+  m.def("isas", [] {
+    std::vector<std::string> names;
+    for (const char* name : {"baseline", "avx2", "avx512"})
+      if (panna::kernels::find(name) != nullptr) names.push_back(name);
+    return names;
+  }, "Instruction sets that this machine can run.");
+}

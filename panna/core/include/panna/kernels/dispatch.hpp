@@ -1,0 +1,137 @@
+// The kernels, compiled for several instruction sets from one source, and the choice at run time.
+//
+// Each instruction set includes the .inl.hpp files again in a namespace of its own, under the
+// compiler's target pragma: one binary, made without -march flags, runs anywhere and is as fast
+// as one made for the machine. Environment: PANNA_ISA = baseline | avx2 | avx512 forces a set.
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "panna/error.hpp"
+#include "panna/kernels/types.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+namespace panna {
+namespace kernels {
+
+template <int N>
+struct Width {
+  static constexpr int value = N;
+};
+
+// What one instruction set offers. `backward` and `tangent` follow a `forward` of the same atom.
+struct Table {
+  const char* name;
+  int lanes;
+  void (*forward[2])(const Separable&, const Neighbours&, const Pairs&, double* g);
+  void (*backward[2])(const Separable&, const Neighbours&, const Pairs&, const double* g_bar);
+  void (*tangent[2])(const Separable&, const Neighbours&, const Pairs&, double* dg);
+  double (*network_forward)(const Layer*, int, const double* g, double* values, double* slopes);
+  void (*network_backward)(const Layer*, int, const double* g, const double* values,
+                           const double* slopes, double* scratch, int widest, double* g_bar);
+};
+
+#define PANNA_KERNEL_TABLE(NAME)                                                   \
+  inline const Table table = {NAME,                                                \
+                              W,                                                   \
+                              {forward<false>, forward<true>},                     \
+                              {backward<false>, backward<true>},                   \
+                              {tangent<false>, tangent<true>},                     \
+                              network_forward,                                     \
+                              network_backward};
+
+namespace baseline {
+#define PANNA_VECTOR_BYTES 16
+#include "panna/kernels/vector.inl.hpp"
+#include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/network.inl.hpp"
+PANNA_KERNEL_TABLE("baseline")
+#undef PANNA_VECTOR_BYTES
+#undef PANNA_INLINE
+}  // namespace baseline
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define PANNA_X86_DISPATCH 1
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define PANNA_VECTOR_BYTES 32
+#include "panna/kernels/vector.inl.hpp"
+#include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/network.inl.hpp"
+PANNA_KERNEL_TABLE("avx2")
+#undef PANNA_VECTOR_BYTES
+#undef PANNA_INLINE
+}  // namespace avx2
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")
+namespace avx512 {
+#define PANNA_VECTOR_BYTES 64
+#include "panna/kernels/vector.inl.hpp"
+#include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/network.inl.hpp"
+PANNA_KERNEL_TABLE("avx512")
+#undef PANNA_VECTOR_BYTES
+#undef PANNA_INLINE
+}  // namespace avx512
+#pragma GCC pop_options
+#endif
+
+inline const Table* find(const std::string& name) {
+  if (name == "baseline") return &baseline::table;
+#ifdef PANNA_X86_DISPATCH
+  if (name == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return &avx2::table;
+  if (name == "avx512" && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    return &avx512::table;
+#endif
+  return nullptr;
+}
+
+inline const Table* best() {
+  if (const char* wanted = std::getenv("PANNA_ISA")) {
+    if (const Table* table = find(wanted)) return table;
+    throw Error(std::string("environment variable PANNA_ISA = ") + wanted +
+                ": unknown or not supported by this processor; expected baseline, avx2 or avx512");
+  }
+  for (const char* name : {"avx512", "avx2"})
+    if (const Table* table = find(name)) return table;
+  return &baseline::table;
+}
+
+inline std::atomic<const Table*>& chosen() {
+  static std::atomic<const Table*> table{best()};
+  return table;
+}
+
+inline const Table& active() { return *chosen().load(std::memory_order_relaxed); }
+
+// Choose an instruction set by name; for tests and benchmarks.
+inline void use(const std::string& name) {
+  const Table* table = find(name);
+  if (table == nullptr)
+    throw Error("instruction set " + name + " is unknown or not supported by this processor");
+  chosen().store(table);
+}
+
+}  // namespace kernels
+}  // namespace panna
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -1,0 +1,127 @@
+// A thin vector of doubles on the compiler's vector extension, and the few functions that the
+// kernels need. Included once for each instruction set (see dispatch.hpp), inside its namespace;
+// PANNA_VECTOR_BYTES tells the width of a register.
+
+#define PANNA_INLINE inline __attribute__((always_inline))
+
+constexpr int W = PANNA_VECTOR_BYTES / 8;
+typedef double V __attribute__((vector_size(PANNA_VECTOR_BYTES)));
+typedef long long I __attribute__((vector_size(PANNA_VECTOR_BYTES)));
+typedef double VUnaligned __attribute__((vector_size(PANNA_VECTOR_BYTES), aligned(8), may_alias));
+
+PANNA_INLINE V load(const double* p) { return *reinterpret_cast<const VUnaligned*>(p); }
+PANNA_INLINE void store(double* p, V x) { *reinterpret_cast<VUnaligned*>(p) = x; }
+PANNA_INLINE V all(double x) { return V{} + x; }
+PANNA_INLINE V select(I mask, V yes, V no) { return mask ? yes : no; }
+PANNA_INLINE V larger(V a, V b) { return a > b ? a : b; }
+
+PANNA_INLINE double sum(V x) {
+  double s[W];
+  store(s, x);
+  for (int width = W / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) s[i] += s[i + width];
+  return s[0];
+}
+
+// Lanes 0 .. n-1 of a register.
+PANNA_INLINE I first_lanes(int n) {
+  I lane;
+  for (int i = 0; i < W; ++i) lane[i] = i;
+  return lane < (I{} + static_cast<long long>(n));
+}
+
+PANNA_INLINE V square_root(V x) {
+#if PANNA_VECTOR_BYTES == 64
+  return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)x);
+#elif PANNA_VECTOR_BYTES == 32
+  return (V)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__)
+  return (V)_mm_sqrt_pd((__m128d)x);
+#else
+  for (int i = 0; i < W; ++i) x[i] = __builtin_sqrt(x[i]);
+  return x;
+#endif
+}
+
+// 1/sqrt(x) for x > 0: hardware estimate refined by Newton steps, to about one unit in the last
+// place. Divisions and square roots would take most of the time of the angular factors.
+PANNA_INLINE V inverse_square_root(V x) {
+#if PANNA_VECTOR_BYTES == 64
+  V y = (V)_mm512_maskz_rsqrt14_pd(0xff, (__m512d)x);
+  const V half = 0.5 * x;
+  y = y * (1.5 - half * y * y);
+  y = y * (1.5 - half * y * y);
+  return y;
+#elif PANNA_VECTOR_BYTES == 32
+  V y = (V)_mm256_cvtps_pd(_mm_rsqrt_ps(_mm256_cvtpd_ps((__m256d)x)));
+  const V half = 0.5 * x;
+  y = y * (1.5 - half * y * y);
+  y = y * (1.5 - half * y * y);
+  y = y * (1.5 - half * y * y);
+  return y;
+#else
+  return 1.0 / square_root(x);
+#endif
+}
+
+// exp(x) for x <= 709, relative error below 3e-16; smaller than 1e-307 becomes about 1e-308.
+// x = k ln2 + r; polynomial of degree 11 for exp(r), Chebyshev-fitted to |r| <= ln2/2.
+PANNA_INLINE V exponential(V x) {
+  x = larger(x, all(-708.0));
+  const V shifted = x * 1.4426950408889634 + 6755399441055744.0;
+  const V k = shifted - 6755399441055744.0;
+  const V r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+  V p = all(2.5111259971025166e-08);
+  p = p * r + 2.763265964158599e-07;
+  p = p * r + 2.755723707562099e-06;
+  p = p * r + 2.4801485426765809e-05;
+  p = p * r + 0.0001984126989440762;
+  p = p * r + 0.0013888888952372821;
+  p = p * r + 0.0083333333333174206;
+  p = p * r + 0.0416666666664878;
+  p = p * r + 0.16666666666666685;
+  p = p * r + 0.50000000000000189;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  return (V)((I)p + ((I)shifted << 52));
+}
+
+// fc(r) = [1 + cos(pi r/rc)]/2 and its derivative for r < rc, zero beyond.
+// cos(pi x) = -sin(pi y), sin(pi x) = cos(pi y) with y = x - 1/2: polynomials in y^2 <= 1/4.
+PANNA_INLINE void cutoff(V r, double rc, V& f, V& df) {
+  const double inv = 1.0 / rc;
+  const V y = r * inv - 0.5;
+  const V t = y * y;
+  V s = all(7.6964608167357774e-07);
+  s = s * t + -2.1903353185070918e-05;
+  s = s * t + 0.00046629975461185639;
+  s = s * t + -0.0073704304922575107;
+  s = s * t + 0.082145886571450139;
+  s = s * t + -0.59926452931884089;
+  s = s * t + 2.5501640398772976;
+  s = s * t + -5.1677127800499694;
+  s = s * t + 3.1415926535897931;
+  V c = all(4.1495111081755686e-06);
+  c = c * t + -0.00010456650158981317;
+  c = c * t + 0.0019295562520649529;
+  c = c * t + -0.02580688873282137;
+  c = c * t + 0.23533063012905936;
+  c = c * t + -1.335262768843418;
+  c = c * t + 4.0587121264164958;
+  c = c * t + -4.9348022005446763;
+  c = c * t + 1.0;
+  const I inside = r < all(rc);
+  f = select(inside, 0.5 - 0.5 * (y * s), V{});
+  df = select(inside, (-0.5 * 3.14159265358979323846 * inv) * c, V{});
+}
+
+// h^(n) by squaring; n is the same for all lanes, so the branches are predicted.
+PANNA_INLINE V integer_power(V h, int n) {
+  V result = all(1.0);
+  while (n > 0) {
+    if (n & 1) result *= h;
+    h *= h;
+    n >>= 1;
+  }
+  return result;
+}

@@ -1,0 +1,81 @@
+// What a molecular dynamics code sees of a potential: atomic energies and their gradients from
+// neighbour lists. The LAMMPS pair style, the KIM driver and the Python package know only this.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "panna/descriptor.hpp"
+#include "panna/error.hpp"
+#include "panna/network.hpp"
+
+namespace panna {
+
+// Neighbours of one or more central atoms, one behind the other. The list is full (i has j and
+// j has i); neighbours beyond the cutoff are allowed and ignored.
+struct Neighbourhoods {
+  int centres;
+  const int* species;            // [centres] index into Model::species()
+  const std::size_t* first;      // [centres + 1] first neighbour of each centre
+  const int* neighbour_species;  // [neighbours]
+  const double* vectors;         // [neighbours][3] from the centre, angstrom
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const std::vector<std::string>& species() const = 0;
+  // Neighbours beyond this distance (angstrom) do not change the energy of an atom.
+  virtual double cutoff() const = 0;
+  // How many times information passes between neighbours before the atomic energy: 0 for models
+  // whose atomic energies depend on the neighbours of the atom alone.
+  virtual int communication_layers() const { return 0; }
+  // Atomic energies (eV) and, for each neighbour, the gradient of its centre's energy with
+  // respect to the vector (eV/angstrom). Thread-safe for different workspaces.
+  virtual void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,
+                        double* gradients) const = 0;
+};
+
+// A descriptor followed by one network for each species.
+class DescriptorModel : public Model {
+ public:
+  DescriptorModel(std::vector<std::string> species, std::unique_ptr<Descriptor> descriptor,
+                  std::vector<Network> networks)
+      : species_(std::move(species)),
+        descriptor_(std::move(descriptor)),
+        networks_(std::move(networks)) {
+    for (std::size_t s = 0; s < networks_.size(); ++s)
+      if (networks_[s].inputs() != descriptor_->size())
+        throw Error("network of " + species_[s] + " takes " +
+                    std::to_string(networks_[s].inputs()) + " numbers, the descriptor has " +
+                    std::to_string(descriptor_->size()));
+  }
+
+  const std::vector<std::string>& species() const override { return species_; }
+  double cutoff() const override { return descriptor_->cutoff(); }
+  const Descriptor& descriptor() const { return *descriptor_; }
+
+  void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,
+                double* gradients) const override {
+    const std::size_t row = static_cast<std::size_t>(padded(descriptor_->size()));
+    double* g = ws.descriptor_memory.reserve(2 * row);
+    double* g_bar = g + row;
+    for (int i = 0; i < n.centres; ++i) {
+      const std::size_t begin = n.first[i];
+      const Environment env{static_cast<int>(n.first[i + 1] - begin), n.neighbour_species + begin,
+                            n.vectors + 3 * begin};
+      descriptor_->forward(env, ws, g);
+      energies[i] = networks_[static_cast<std::size_t>(n.species[i])].evaluate(g, ws, g_bar);
+      descriptor_->vjp(env, ws, g_bar, gradients + 3 * begin);
+    }
+  }
+
+ private:
+  std::vector<std::string> species_;
+  std::unique_ptr<Descriptor> descriptor_;
+  std::vector<Network> networks_;
+};
+
+}  // namespace panna

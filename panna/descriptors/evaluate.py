@@ -1,0 +1,121 @@
+"""Descriptors and their derivatives for neighbour lists, through the compiled core.
+
+All functions take a batch: the neighbour list of one frame or of several, concatenated. They
+release the GIL and use `threads` threads (0: all that OpenMP offers).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panna import core
+from panna.descriptors.parameters import DescriptorParameters
+from panna.errors import DescriptorError
+from panna.frames.neighbours import NeighbourList
+
+FloatArray = np.ndarray
+
+
+def compute(
+    parameters: DescriptorParameters, neighbours: NeighbourList, threads: int = 0
+) -> FloatArray:
+    """Descriptors G.
+
+    Args:
+      parameters: kind and parameters of the descriptor.
+      neighbours: N atoms, M pairs; vectors in angstrom.
+    Returns:
+      (N, size) float64, dimensionless.
+    Raises:
+      DescriptorError: the neighbour list is inconsistent or has unknown species.
+    """
+    return _call(core.compute, parameters, neighbours, threads)
+
+
+def vjp(
+    parameters: DescriptorParameters,
+    neighbours: NeighbourList,
+    g_bar: FloatArray,
+    threads: int = 0,
+) -> FloatArray:
+    """Gradient of sum(g_bar * G) with respect to the neighbour vectors.
+
+    With g_bar = dE/dG this is the gradient of the energy; no Jacobian is formed.
+
+    Args:
+      g_bar: (N, size).
+    Returns:
+      (M, 3) float64, in units of g_bar per angstrom.
+    """
+    return _call(core.vjp, parameters, neighbours, threads, g_bar)
+
+
+def jvp(
+    parameters: DescriptorParameters,
+    neighbours: NeighbourList,
+    tangents: FloatArray,
+    threads: int = 0,
+) -> FloatArray:
+    """Change of G when the neighbour vectors change by `tangents` (M, 3): (N, size) float64."""
+    return _call(core.jvp, parameters, neighbours, threads, tangents)
+
+
+def jacobian(
+    parameters: DescriptorParameters, neighbours: NeighbourList, threads: int = 0
+) -> FloatArray:
+    """dG(centre)/d(vector) of every pair: (M, size, 3) float64, 1/angstrom."""
+    return _call(core.jacobian, parameters, neighbours, threads)
+
+
+def centres(neighbours: NeighbourList) -> np.ndarray:
+    """(M,) int64: the central atom of every pair."""
+    return np.repeat(np.arange(len(neighbours.species)), np.diff(neighbours.first))
+
+
+def forces_from_pairs(neighbours: NeighbourList, gradient: FloatArray) -> FloatArray:
+    """Forces F_k = -dE/dx_k, (N, 3), from the gradient (M, 3) with respect to the vectors."""
+    n = len(neighbours.species)
+    centre = centres(neighbours)
+    forces = np.empty((n, 3))
+    for axis in range(3):
+        column = gradient[:, axis]
+        forces[:, axis] = np.bincount(centre, column, n) - np.bincount(
+            neighbours.index, column, n
+        )
+    return forces
+
+
+def pair_tangents(neighbours: NeighbourList, atoms: FloatArray) -> FloatArray:
+    """Tangents of the vectors, (M, 3), when the atoms move by `atoms` (N, 3)."""
+    return atoms[neighbours.index] - atoms[centres(neighbours)]
+
+
+def virial_from_pairs(
+    neighbours: NeighbourList,
+    gradient: FloatArray,
+    frame_of_atom: np.ndarray | None = None,
+    frames: int = 1,
+) -> FloatArray:
+    """Virial -dE/dstrain of each frame, (frames, 3, 3) in eV, element [a, b] = -sum g_a r_b."""
+    outer = gradient[:, :, None] * neighbours.vectors[:, None, :]
+    total = np.zeros((frames, 3, 3))
+    frame = 0 if frame_of_atom is None else frame_of_atom[centres(neighbours)]
+    np.subtract.at(total, frame, outer) if frames > 1 else np.subtract(
+        total[0], outer.sum(axis=0), out=total[0]
+    )
+    return total
+
+
+def _call(function, parameters, neighbours, threads, *arrays):
+    try:
+        return function(
+            parameters.core(),
+            neighbours.species,
+            neighbours.first,
+            neighbours.index,
+            neighbours.vectors,
+            *arrays,
+            threads=threads,
+        )
+    except core.CoreError as error:
+        raise DescriptorError(str(error)) from error

