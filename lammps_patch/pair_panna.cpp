@@ -1,0 +1,344 @@
+#include "pair_panna.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "memory.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "update.h"
+#include "utils.h"
+
+#include "panna/model.hpp"
+#include "panna/potential.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+using namespace LAMMPS_NS;
+
+namespace {
+
+// Atoms that one thread takes at a time: few enough for the cache and for an even load.
+constexpr int kChunk = 16;
+
+std::string joined(const std::vector<std::string> &words) {
+  std::string out;
+  for (const std::string &word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+// Every rank learns the message of the lowest rank that has one; empty where none has.
+std::string agreed(const std::string &message, MPI_Comm world) {
+  int rank = 0, ranks = 0;
+  MPI_Comm_rank(world, &rank);
+  MPI_Comm_size(world, &ranks);
+  const int mine = message.empty() ? ranks : rank;
+  int first = ranks;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == ranks) return "";
+  int size = static_cast<int>(message.size());
+  MPI_Bcast(&size, 1, MPI_INT, first, world);
+  std::string text = message;
+  text.resize(static_cast<std::size_t>(size));
+  MPI_Bcast(&text[0], size, MPI_CHAR, first, world);
+  return text;
+}
+
+}  // namespace
+
+struct PairPanna::Chunk {
+  panna::Workspace workspace;
+  std::vector<int> centre;         // [centres] local index
+  std::vector<int> species;        // [centres]
+  std::vector<std::size_t> first;  // [centres + 1]
+  std::vector<double> energies;    // [centres] eV
+  // [neighbours], with room for those beyond the cutoff:
+  std::vector<int> neighbour;  // local or ghost index
+  std::vector<int> neighbour_species;
+  std::vector<double> vectors;    // [neighbours][3] from the centre, angstrom
+  std::vector<double> gradients;  // [neighbours][3] eV/angstrom
+
+  void reserve(std::size_t neighbours) {
+    if (neighbours <= neighbour.size()) return;
+    neighbours += neighbours / 2;
+    neighbour.resize(neighbours);
+    neighbour_species.resize(neighbours);
+    vectors.resize(3 * neighbours);
+    gradients.resize(3 * neighbours);
+  }
+
+  panna::Neighbourhoods view() const {
+    return {static_cast<int>(centre.size()), species.data(), first.data(),
+            neighbour_species.data(), vectors.data()};
+  }
+
+  double bytes() const {
+    return static_cast<double>(neighbour.size() * (2 * sizeof(int) + 6 * sizeof(double)));
+  }
+};
+
+PairPanna::PairPanna(LAMMPS *lammps) : Pair(lammps) {
+  single_enable = 0;
+  restartinfo = 0;
+  one_coeff = 1;
+  manybody_flag = 1;
+  // Reference energies and lengths of the potential are in eV and angstrom.
+  unit_convert_flag = 0;
+  centroidstressflag = CENTROID_NOTAVAIL;
+}
+
+PairPanna::~PairPanna() {
+  if (!allocated || copymode) return;
+  memory->destroy(setflag);
+  memory->destroy(cutsq);
+}
+
+void PairPanna::settings(int narg, char **arg) {
+  if (narg > 0)
+    error->all(FLERR, std::string("pair_style panna: argument ") + arg[0] +
+                          " found, none expected; the potential and the elements belong to "
+                          "pair_coeff * * DIR panna.in El1 El2 ...");
+}
+
+void PairPanna::allocate() {
+  const int n = atom->ntypes + 1;
+  memory->create(setflag, n, n, "pair:setflag");
+  memory->create(cutsq, n, n, "pair:cutsq");
+  allocated = 1;
+}
+
+void PairPanna::coeff(int narg, char **arg) {
+  const int types = atom->ntypes;
+  const std::string expected =
+      "; expected pair_coeff * * DIR panna.in El1 El2 ... with one element (or NULL) for each of "
+      "the " + std::to_string(types) + " atom types";
+  if (narg < 4)
+    error->all(FLERR, "pair_style panna: pair_coeff with " + std::to_string(narg) +
+                          " arguments found" + expected);
+  if (narg != 4 && narg != 4 + types)
+    error->all(FLERR, "pair_style panna: pair_coeff with " + std::to_string(narg - 4) +
+                          " elements found" + expected);
+  if (!allocated) allocate();
+  read(arg[2], arg[3]);
+  const std::string path = std::string(arg[2]) + "/" + arg[3];
+  map_types(path, narg - 4, arg + 4);
+  if (comm->me == 0) report(path);
+}
+
+// Every rank reads the files; one message appears when some rank cannot.
+void PairPanna::read(const std::string &directory, const std::string &file) {
+  std::string message;
+  try {
+    model_ = panna::read_potential(directory, file);
+    if (model_->communication_layers() > 0)
+      message = directory + "/" + file + ": atomic energies that depend on neighbours of "
+                "neighbours are not supported by pair_style panna";
+  } catch (const std::exception &failure) {
+    message = failure.what();
+  }
+  message = agreed(message, world);
+  if (!message.empty()) error->all(FLERR, "pair_style panna: " + message);
+}
+
+void PairPanna::map_types(const std::string &file, int count, char **names) {
+  const int types = atom->ntypes;
+  const std::vector<std::string> &known = model_->species();
+  const int n_known = static_cast<int>(known.size());
+  species_of_type_.assign(static_cast<std::size_t>(types) + 1, -1);
+  if (count == 0 && types > n_known)
+    error->all(FLERR, "pair_style panna: " + file + " has " + std::to_string(n_known) +
+                          " species (" + joined(known) + ") for " + std::to_string(types) +
+                          " atom types; name the element of each type behind the file: "
+                          "pair_coeff * * DIR panna.in El1 El2 ...");
+  for (int t = 1; t <= types; ++t) {
+    int &species = species_of_type_[static_cast<std::size_t>(t)];
+    if (count == 0) {
+      species = t - 1;
+      continue;
+    }
+    const std::string element = names[t - 1];
+    if (element == "NULL") continue;
+    const auto at = std::find(known.begin(), known.end(), element);
+    if (at == known.end())
+      error->all(FLERR, "pair_style panna: element " + element + " of atom type " +
+                            std::to_string(t) + " is not in " + file + "; it has " +
+                            joined(known));
+    species = static_cast<int>(at - known.begin());
+  }
+  int mapped = 0;
+  for (int i = 1; i <= types; ++i)
+    for (int j = 1; j <= types; ++j) {
+      setflag[i][j] = species_of_type_[static_cast<std::size_t>(i)] >= 0 &&
+          species_of_type_[static_cast<std::size_t>(j)] >= 0;
+      mapped += setflag[i][j];
+    }
+  if (mapped == 0)
+    error->all(FLERR, "pair_style panna: every atom type is NULL in pair_coeff; at least one "
+                      "element of the potential expected");
+}
+
+void PairPanna::report(const std::string &file) const {
+  char cutoff[32];
+  std::snprintf(cutoff, sizeof cutoff, "%g", model_->cutoff());
+  std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, instruction set " +
+      panna::kernels::active().name + "; atom types";
+  for (std::size_t t = 1; t < species_of_type_.size(); ++t) {
+    const int s = species_of_type_[t];
+    text += (t == 1 ? " " : ", ") + std::to_string(t) + " = " +
+        (s < 0 ? "NULL" : model_->species()[static_cast<std::size_t>(s)]);
+  }
+  utils::logmesg(lmp, text + "\n");
+}
+
+void PairPanna::init_style() {
+  if (std::strcmp(update->unit_style, "metal") != 0)
+    error->all(FLERR, std::string("pair_style panna: units ") + update->unit_style +
+                          " found, units metal expected (eV and angstrom)");
+  if (force->newton_pair == 0)
+    error->all(FLERR, "pair_style panna: newton pair off found, newton pair on expected (forces "
+                      "on ghost atoms are sent back to their owners)");
+  bool full = true;
+  for (int k = 1; k <= 3; ++k) full = full && force->special_lj[k] == 1.0;
+  if (atom->molecular != Atom::ATOMIC && !full && comm->me == 0)
+    error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
+                          "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
+  neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+double PairPanna::init_one(int i, int j) {
+  if (setflag[i][j] == 0) error->all(FLERR, "pair_style panna: not all pair coeffs are set");
+  return model_->cutoff();
+}
+
+void PairPanna::compute(int eflag, int vflag) {
+  ev_init(eflag, vflag);
+
+  const int blocks = (list->inum + kChunk - 1) / kChunk;
+  const int threads = std::max(1, std::min(comm->nthreads, blocks));
+  if (chunks_.size() < static_cast<std::size_t>(threads))
+    chunks_.resize(static_cast<std::size_t>(threads));
+  std::string failure;
+
+  // Chunks are added to the forces in their own order: sums do not depend on the number of
+  // threads, and no thread needs forces of its own.
+#pragma omp parallel num_threads(threads)
+  {
+#ifdef _OPENMP
+    Chunk &chunk = chunks_[static_cast<std::size_t>(omp_get_thread_num())];
+#else
+    Chunk &chunk = chunks_[0];
+#endif
+#pragma omp for ordered schedule(dynamic, 1)
+    for (int b = 0; b < blocks; ++b) {
+      std::string message;
+      try {
+        gather(chunk, b * kChunk, std::min((b + 1) * kChunk, list->inum));
+        model_->evaluate(chunk.view(), chunk.workspace, chunk.energies.data(),
+                         chunk.gradients.data());
+      } catch (const std::exception &problem) {
+        message = problem.what();
+      }
+#pragma omp ordered
+      {
+        if (message.empty())
+          scatter(chunk);
+        else if (failure.empty())
+          failure = message;
+      }
+    }
+  }
+  if (!failure.empty()) error->one(FLERR, "pair_style panna: " + failure);
+
+  if (vflag_fdotr) virial_fdotr_compute();
+}
+
+// Neighbourhoods of the atoms ilist[begin .. end-1], within the cutoff.
+void PairPanna::gather(Chunk &chunk, int begin, int end) const {
+  const double *const *const x = atom->x;
+  const int *const type = atom->type;
+  const int *const species_of_type = species_of_type_.data();
+  const double cutoff2 = model_->cutoff() * model_->cutoff();
+
+  chunk.centre.clear();
+  chunk.species.clear();
+  chunk.first.assign(1, 0);
+  std::size_t n = 0;
+  for (int ii = begin; ii < end; ++ii) {
+    const int i = list->ilist[ii];
+    if (species_of_type[type[i]] < 0) continue;
+    chunk.centre.push_back(i);
+    chunk.species.push_back(species_of_type[type[i]]);
+    const double xi = x[i][0], yi = x[i][1], zi = x[i][2];
+    const int *const neighbours = list->firstneigh[i];
+    const int count = list->numneigh[i];
+    chunk.reserve(n + static_cast<std::size_t>(count) + 1);
+    for (int jj = 0; jj < count; ++jj) {
+      const int j = neighbours[jj] & NEIGHMASK;
+      const double dx = x[j][0] - xi, dy = x[j][1] - yi, dz = x[j][2] - zi;
+      const int species = species_of_type[type[j]];
+      // Written always and kept by moving on: no branch to guess.
+      chunk.neighbour[n] = j;
+      chunk.neighbour_species[n] = species;
+      chunk.vectors[3 * n] = dx;
+      chunk.vectors[3 * n + 1] = dy;
+      chunk.vectors[3 * n + 2] = dz;
+      n += static_cast<std::size_t>((dx * dx + dy * dy + dz * dz < cutoff2) & (species >= 0));
+    }
+    chunk.first.push_back(n);
+  }
+  chunk.energies.resize(chunk.centre.size());
+}
+
+// With g = dE_i/d(x_j - x_i) the force on i is +g and the force on j is -g.
+void PairPanna::scatter(const Chunk &chunk) {
+  double *const *const f = atom->f;
+  for (std::size_t a = 0; a < chunk.centre.size(); ++a) {
+    const int i = chunk.centre[a];
+    double fx = 0.0, fy = 0.0, fz = 0.0;
+    for (std::size_t k = chunk.first[a]; k < chunk.first[a + 1]; ++k) {
+      const int j = chunk.neighbour[k];
+      const double *const g = chunk.gradients.data() + 3 * k;
+      fx += g[0];
+      fy += g[1];
+      fz += g[2];
+      f[j][0] -= g[0];
+      f[j][1] -= g[1];
+      f[j][2] -= g[2];
+      if (vflag_either) tally_virial(i, j, chunk.vectors.data() + 3 * k, g);
+    }
+    f[i][0] += fx;
+    f[i][1] += fy;
+    f[i][2] += fz;
+    if (eflag_global) eng_vdwl += chunk.energies[a];
+    if (eflag_atom) eatom[i] += chunk.energies[a];
+  }
+}
+
+// -(x_j - x_i) g of one pair, half to each atom as other many-body styles do. The global virial
+// is summed here only when LAMMPS does not take it from positions and forces.
+void PairPanna::tally_virial(int i, int j, const double *vector, const double *gradient) {
+  const double v[6] = {-vector[0] * gradient[0], -vector[1] * gradient[1],
+                       -vector[2] * gradient[2], -vector[0] * gradient[1],
+                       -vector[0] * gradient[2], -vector[1] * gradient[2]};
+  for (int c = 0; c < 6; ++c) {
+    if (vflag_global) virial[c] += v[c];
+    if (!vflag_atom) continue;
+    vatom[i][c] += 0.5 * v[c];
+    vatom[j][c] += 0.5 * v[c];
+  }
+}
+
+double PairPanna::memory_usage() {
+  double bytes = Pair::memory_usage();
+  for (const Chunk &chunk : chunks_) bytes += chunk.bytes();
+  return bytes;
+}

@@ -1,0 +1,64 @@
+// LAMMPS pair style `panna`: neural-network potentials written by panna_extract_weights.
+//
+//   pair_style panna
+//   pair_coeff * * DIR panna.in El1 El2 ...   one element (or NULL) for each atom type
+//   pair_coeff * * DIR panna.in               type t is the t-th species of the potential
+//
+// A shell without physics: it hands the neighbours of local atoms to a panna::Model and adds
+// what comes back to the arrays of LAMMPS.
+
+// clang-format off
+#ifdef PAIR_CLASS
+PairStyle(panna,PairPanna);
+#else
+// clang-format on
+
+#ifndef LMP_PAIR_PANNA_H
+#define LMP_PAIR_PANNA_H
+
+#include "pair.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace panna {
+class Model;
+}
+
+namespace LAMMPS_NS {
+
+class PairPanna : public Pair {
+ public:
+  explicit PairPanna(class LAMMPS *);
+  ~PairPanna() override;
+
+  void settings(int, char **) override;
+  void coeff(int, char **) override;
+  void init_style() override;
+  double init_one(int, int) override;
+  void compute(int, int) override;
+  double memory_usage() override;
+
+ private:
+  // Buffers of one thread: the neighbourhoods of a few local atoms and the result for them.
+  struct Chunk;
+
+  void allocate();
+  void read(const std::string &directory, const std::string &file);
+  void map_types(const std::string &file, int count, char **names);
+  void report(const std::string &file) const;
+
+  void gather(Chunk &chunk, int begin, int end) const;
+  void scatter(const Chunk &chunk);
+  void tally_virial(int i, int j, const double *vector, const double *gradient);
+
+  std::unique_ptr<panna::Model> model_;
+  std::vector<int> species_of_type_;  // [ntypes + 1] species of the model, -1 for NULL
+  std::vector<Chunk> chunks_;         // [threads]
+};
+
+}  // namespace LAMMPS_NS
+
+#endif
+#endif

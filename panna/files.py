@@ -1,0 +1,89 @@
+"""Writing files so that no reader ever sees half of one, and telling files apart."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from panna.errors import FileError
+
+MODES = ("w", "wb")
+# While a file is written these mean trouble with the disk, not a mistake in the program.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file that appears under its name only when it is complete.
+
+    It is written under a temporary name, beginning with a dot and ending with .tmp, in the same
+    folder, and renamed at the end of the `with` block. If the block raises, the temporary file
+    disappears and what was there before stays. A symbolic link keeps pointing to the file.
+
+    Args:
+      path: the file; its folder must exist.
+      mode: "w" (text, UTF-8, newline as written) or "wb".
+    Yields:
+      the open file; its `name` is the temporary name.
+    Raises:
+      FileError: the folder does not exist or cannot be written, or the disk is full.
+      ValueError: another mode.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode {mode!r} found, one of {MODES} expected")
+    target = Path(os.path.realpath(path))
+    # A name of a file may have 255 bytes: the temporary name keeps only its beginning.
+    stem = target.name[:40]
+    temporary = target.with_name(f".{stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        file = open(temporary, mode.replace("w", "x"), **text)  # noqa: SIM115
+    except OSError as error:
+        raise FileError(_cannot_write(path, error)) from error
+    try:
+        with file:
+            yield file
+        os.replace(temporary, target)
+    except OSError as error:
+        _remove(temporary)
+        named = error.filename is not None and Path(os.fsdecode(error.filename)) == temporary
+        if named or error.errno in DISK_ERRORS:
+            raise FileError(_cannot_write(path, error)) from error
+        raise
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits.
+
+    Raises:
+      FileError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise FileError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from error
+
+
+def _cannot_write(path: str | os.PathLike[str], error: OSError) -> str:
+    folder = Path(path).parent
+    if error.errno == errno.ENOENT and not folder.exists():
+        return f"{os.fspath(path)}: cannot be written, folder {folder} does not exist; create it"
+    return f"{os.fspath(path)}: cannot be written ({error.strerror or error})"
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -1,0 +1,272 @@
+"""Extended XYZ frames through ASE, with the keys for energy, forces and stress made explicit.
+
+ASE moves the entries that it knows (energy, free_energy, stress, forces, ...) into a calculator
+and turns `stress` into six components without looking at the other three. So ASE gets only the
+entries that describe the structure, and the others are taken here, by name.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from ase.io.extxyz import key_val_str_to_dict, read_xyz
+
+from panna.errors import FrameError
+from panna.frames.extxyz_stream import FrameText
+from panna.frames.frame import Frame
+from panna.frames.units import FOREIGN_ENERGY, FOREIGN_LENGTH, FOREIGN_STRESS, factor, force_factor
+
+# Names (any case) that are tried when the user names none. A name of a later row is looked for only
+# if the frame has none of the rows before.
+WELL_KNOWN: dict[str, tuple[tuple[str, ...], ...]] = {
+    "energy": (
+        ("energy", "ref_energy", "dft_energy", "total_energy", "totenergy"),
+        ("free_energy",),
+    ),
+    "forces": (("forces", "force", "ref_forces", "ref_force", "dft_forces", "dft_force"),),
+    "stress": (("stress", "ref_stress", "dft_stress"),),
+    "virial": (("virial", "ref_virial", "dft_virial", "ref_virials", "dft_virials"),),
+}
+AUTO = "auto"
+NONE = "none"
+STRESS_SIGNS = {"ase": -1.0, "pressure": 1.0}
+STRUCTURE_KEYS = ("Lattice", "Properties", "pbc")
+ASYMMETRY = 1e-3  # of the largest component; more than rounding, so not a stress
+DISAGREEMENT = 1e-2  # of the largest component, between virial and -stress * volume
+
+
+@dataclass(frozen=True)
+class ExtxyzConvention:
+    """What the entries of a file are called and which units they are in.
+
+    Keys: a name, "auto" (one of WELL_KNOWN) or "none" (do not read).
+    force_unit: energy/length; empty for energy_unit/length_unit.
+    stress_sign: "ase" (negative under compression) or "pressure" (positive).
+    """
+
+    energy_key: str = AUTO
+    forces_key: str = AUTO
+    stress_key: str = AUTO
+    virial_key: str = AUTO
+    length_unit: str = "angstrom"
+    energy_unit: str = "eV"
+    force_unit: str = ""
+    stress_unit: str = "eV/angstrom^3"
+    stress_sign: str = "ase"
+
+    def factors(self) -> dict[str, float]:
+        """Values of the units in angstrom and eV.
+
+        Raises:
+          FrameError: a unit is unknown; the message lists the known ones.
+        """
+        length = factor(FOREIGN_LENGTH, self.length_unit, "length unit")
+        energy = factor(FOREIGN_ENERGY, self.energy_unit, "energy unit")
+        force = force_factor(self.force_unit) if self.force_unit else energy / length
+        return {
+            "length": length,
+            "energy": energy,
+            "forces": force,
+            "stress": factor(FOREIGN_STRESS, self.stress_unit, "stress unit"),
+            "virial": energy,
+        }
+
+
+@dataclass
+class ExtxyzReader:
+    """Turns the text of frames into frames.
+
+    `chosen` maps energy, forces, stress and virial to the key in use: the first frame that has one
+    decides, and a frame that would need another key is refused, so that one run never mixes keys.
+    """
+
+    convention: ExtxyzConvention = field(default_factory=ExtxyzConvention)
+    energy_required: bool = True
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._factors = self.convention.factors()
+
+    def frame(self, text: FrameText, name: str) -> Frame:
+        """The frame in angstrom and eV, with lattice vectors only along periodic directions.
+
+        Raises:
+          FrameError: the text is no complete frame; ASE cannot read it; a key is missing or
+            ambiguous; a value is malformed, not finite or against the others.
+        """
+        if text.problem:
+            raise FrameError(text.problem)
+        info, atoms = _through_ase(text)
+        columns = dict(atoms.arrays) | (atoms.calc.results if atoms.calc else {})
+        frame = Frame(
+            species=tuple(atoms.get_chemical_symbols()),
+            positions=atoms.positions * self._factors["length"],
+            cell=atoms.cell.array * self._factors["length"],
+            pbc=atoms.pbc,
+            energy=self._energy(info),
+            forces=self._forces(columns),
+            name=name,
+            group=str(info.get("group", info.get("config_type", ""))),
+            weight=info.get("weight", info.get("config_weight", 1.0)),
+        )
+        frame = replace(frame, virial=self._virial(info, frame.volume))
+        return replace(frame, cell=np.where(frame.pbc[:, None], frame.cell, 0.0))
+
+    def _key(self, quantity: str, present: Collection[str]) -> str | None:
+        """The key of a quantity in this frame, None if the frame has none."""
+        wanted = getattr(self.convention, f"{quantity}_key")
+        if wanted == NONE:
+            return None
+        if wanted != AUTO:
+            key = wanted if wanted in present else None
+        else:
+            key = _well_known(quantity, present)
+        if key is not None and self.chosen.setdefault(quantity, key) != key:
+            raise FrameError(
+                f"has {quantity} under {key!r}, but frames before it under "
+                f"{self.chosen[quantity]!r}; choose with --{quantity}-key"
+            )
+        return key
+
+    def _energy(self, info: Mapping[str, Any]) -> float | None:
+        key = self._key("energy", info)
+        if key is None:
+            if not self.energy_required:
+                return None
+            wanted = self.convention.energy_key
+            looked_for = "a well-known energy key" if wanted == AUTO else repr(wanted)
+            raise FrameError(
+                f"no energy: looked for {looked_for}; the frame has the keys {_listed(info)}. "
+                "Name the right one with --energy-key, or accept frames without with --no-energy"
+            )
+        value = np.asarray(info[key])
+        if value.dtype.kind not in "if" or value.size != 1:
+            raise FrameError(f"{key} = {info[key]!r}: expected one number")
+        return float(value.reshape(())) * self._factors["energy"]
+
+    def _forces(self, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        key = self._key("forces", columns)
+        if key is None:
+            return None
+        value = np.asarray(columns[key])
+        if value.dtype.kind not in "if" or value.ndim != 2 or value.shape[1] != 3:
+            raise FrameError(f"column {key!r}: expected three real columns, such as {key}:R:3")
+        return value * self._factors["forces"]
+
+    def _virial(self, info: Mapping[str, Any], volume: float) -> np.ndarray | None:
+        """-dE/dstrain in eV from the virial or from the stress; checked if the frame has both."""
+        virial_key = self._key("virial", info)
+        stress_key = self._key("stress", info)
+        virial = stress = None
+        if virial_key is not None:
+            virial = _symmetric(info[virial_key], virial_key) * self._factors["virial"]
+        if stress_key is not None:
+            if volume == 0.0:
+                raise FrameError(
+                    f"{stress_key}: a stress needs a cell with a volume; "
+                    "leave it out with --stress-key none"
+                )
+            sign = STRESS_SIGNS[self.convention.stress_sign]
+            stress = _symmetric(info[stress_key], stress_key)
+            stress = sign * volume * self._factors["stress"] * stress
+        if virial is not None and stress is not None:
+            scale = max(np.abs(virial).max(), np.abs(stress).max())
+            if np.abs(virial - stress).max() > DISAGREEMENT * scale:
+                raise FrameError(
+                    f"{virial_key} and {stress_key} disagree: trace {np.trace(virial):.6g} eV, but "
+                    f"{np.trace(stress):.6g} eV from the stress. Check --stress-unit and "
+                    "--stress-sign, or leave one out with --stress-key none or --virial-key none"
+                )
+        return stress if virial is None else virial
+
+
+def _well_known(quantity: str, present: Collection[str]) -> str | None:
+    for names in WELL_KNOWN[quantity]:
+        found = [key for key in present if key.lower() in names]
+        if len(found) > 1:
+            raise FrameError(
+                f"several keys could be the {quantity}: {_listed(found)}; "
+                f"choose with --{quantity}-key"
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def _symmetric(value: Any, key: str) -> np.ndarray:
+    """(3, 3) from nine numbers, or from six in the order xx yy zz yz xz xy (ASE's Voigt order)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "if" or array.size not in (6, 9):
+        raise FrameError(f"{key} = {value!r}: expected nine numbers, or xx yy zz yz xz xy")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise FrameError(f"{key} is not finite: {array.tolist()}")
+    if array.size == 6:
+        return array.reshape(6)[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    array = array.reshape(3, 3)
+    if np.abs(array - array.T).max() > ASYMMETRY * np.abs(array).max():
+        raise FrameError(f"{key} is not symmetric: {array.tolist()}")
+    return (array + array.T) / 2
+
+
+def _listed(keys: Collection[str]) -> str:
+    names = [key for key in keys if key not in STRUCTURE_KEYS]
+    return ", ".join(names) if names else "(none)"
+
+
+# -- ASE -------------------------------------------------------------------------------------------
+
+
+def _through_ase(text: FrameText) -> tuple[dict[str, Any], Any]:
+    """The entries of the comment line, and ASE's atoms."""
+    info = _comment(text.lines[1])
+    _check_columns(text, str(info.get("Properties", "species:S:1:pos:R:3")))
+    _check_pbc(info)
+    structure = {key: info[key] for key in STRUCTURE_KEYS if key in info}
+    stream = io.StringIO("".join(text.lines))
+    try:
+        atoms = next(read_xyz(stream, index=0, properties_parser=lambda _: dict(structure)))
+    except KeyError as error:
+        raise FrameError(f"{error} is not the symbol of a chemical element") from error
+    except (ValueError, TypeError, IndexError, OSError) as error:
+        raise FrameError(f"ASE cannot read it: {error}") from error
+    return info, atoms
+
+
+def _comment(line: str) -> dict[str, Any]:
+    try:
+        return key_val_str_to_dict(line)
+    except (ValueError, TypeError, IndexError) as error:
+        raise FrameError(f"comment line: {error}") from error
+
+
+def _check_columns(text: FrameText, properties: str) -> None:
+    """ASE fills missing columns of positions with zeros and drops columns too many."""
+    fields = properties.split(":")
+    names, widths = fields[::3], fields[2::3]
+    if len(fields) % 3 or not all(width.isdecimal() for width in widths):
+        raise FrameError(f"Properties={properties}: expected name:type:columns triplets")
+    if "pos" not in names or not {"species", "Z"} & set(names):
+        raise FrameError(f"Properties={properties}: expected species (or Z) and pos among them")
+    if len(set(names)) < len(names):
+        raise FrameError(f"Properties={properties}: a name occurs twice")
+    expected = sum(int(width) for width in widths)
+    for atom, line in enumerate(text.lines[2:], start=1):
+        found = len(line.split())
+        if found != expected:
+            raise FrameError(
+                f"atom {atom} (line {text.line + 1 + atom}) has {found} columns, expected "
+                f"{expected} from Properties={properties}"
+            )
+
+
+def _check_pbc(info: Mapping[str, Any]) -> None:
+    if "pbc" not in info:
+        return
+    flags = np.asarray(info["pbc"])
+    if flags.shape not in ((), (3,)) or not all(flag in (0, 1) for flag in flags.ravel().tolist()):
+        raise FrameError(f"pbc={info['pbc']!r}: expected three of T and F")

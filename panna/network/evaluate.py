@@ -1,0 +1,70 @@
+"""The networks in NumPy, float64: for evaluation and export without TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panna.network.activations import ACTIVATIONS
+from panna.network.parameters import Model, SpeciesNetwork
+
+
+def atomic_energies(model: Model, species: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+    """Energies of atoms, reference energies included.
+
+    Args:
+      species: (N,) integers, position in model.species.
+      descriptors: (N, g), as calculated (not standardised).
+    Returns:
+      (N,) float64, eV.
+    """
+    return energies_and_gradients(model, species, descriptors, with_gradients=False)[0]
+
+
+def energies_and_gradients(
+    model: Model, species: np.ndarray, descriptors: np.ndarray, with_gradients: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Energies of atoms and their derivatives with respect to the descriptors.
+
+    Returns:
+      (N,) float64 in eV, reference energies included, and (N, g) float64, dE/dG in eV (zeros
+      unless with_gradients).
+    """
+    descriptors = np.asarray(descriptors, np.float64)
+    energies = np.zeros(len(species))
+    gradients = np.zeros(descriptors.shape)
+    for s, network in enumerate(model.networks):
+        atoms = np.flatnonzero(np.asarray(species) == s)
+        inputs = descriptors[atoms]
+        if model.scale_mean is not None:
+            inputs = (inputs - model.scale_mean[s]) / model.scale_std[s]
+        values, slopes = _run(network, inputs, with_gradients)
+        energies[atoms] = values + model.offsets[s]
+        if with_gradients:
+            std = 1.0 if model.scale_std is None else model.scale_std[s]
+            gradients[atoms] = slopes / std
+    return energies, gradients
+
+
+def _run(
+    network: SpeciesNetwork, inputs: np.ndarray, with_gradients: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    trace, x = [], inputs
+    for weights, biases, name in zip(
+        network.weights, network.biases, network.activations, strict=True
+    ):
+        activation = ACTIVATIONS[name]
+        weights = weights.astype(np.float64)
+        argument = activation.argument(x, weights, biases.astype(np.float64), np)
+        y = activation.function(argument, np)
+        trace.append((activation, weights, x, argument, y))
+        x = y
+    if not with_gradients:
+        return x[:, 0], None
+    slopes = np.ones_like(x)
+    for activation, weights, inputs, argument, y in reversed(trace):
+        slopes = slopes * activation.derivative(argument, y, np)
+        if activation.centres:  # argument = -|x - w|^2
+            slopes = 2 * (slopes @ weights.T - slopes.sum(1, keepdims=True) * inputs)
+        else:
+            slopes = slopes @ weights.T
+    return x[:, 0], slopes

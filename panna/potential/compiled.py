@@ -1,0 +1,77 @@
+"""A potential in the compiled core, and what it says about a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from panna import core
+from panna.descriptors.evaluate import forces_from_pairs, virial_from_pairs
+from panna.errors import PotentialError
+from panna.frames.frame import Frame
+from panna.frames.neighbours import NeighbourList, neighbour_list
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Energies and forces of a frame.
+
+    atomic_energies: (n,) float64, eV, reference energies included.
+    forces: (n, 3) float64, eV/angstrom.
+    virial: (3, 3) float64, eV, -dE/dstrain.
+    """
+
+    atomic_energies: np.ndarray
+    forces: np.ndarray
+    virial: np.ndarray
+
+    @property
+    def energy(self) -> float:
+        """Total energy, eV."""
+        return float(self.atomic_energies.sum())
+
+
+def open_potential(directory: str | Path, filename: str = "panna.in") -> core.Potential:
+    """Reads a potential into the compiled core, as LAMMPS does.
+
+    Raises:
+      PotentialError: with file, line and key.
+    """
+    try:
+        return core.Potential(str(directory), filename)
+    except core.CoreError as error:
+        raise PotentialError(str(error)) from error
+
+
+def pair_gradient(
+    potential: core.Potential, neighbours: NeighbourList, threads: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Atomic energies (N,) in eV and their gradient by the neighbour vectors (M, 3).
+
+    Raises:
+      PotentialError: the neighbour list does not fit the potential.
+    """
+    try:
+        return potential.compute(
+            neighbours.species,
+            neighbours.first,
+            neighbours.index,
+            neighbours.vectors,
+            threads=threads,
+        )
+    except core.CoreError as error:
+        raise PotentialError(str(error)) from error
+
+
+def evaluate_frame(potential: core.Potential, frame: Frame, threads: int = 0) -> Evaluation:
+    """Energies, forces and virial of a frame.
+
+    Raises:
+      FrameError: a species that the potential does not have, or coinciding atoms.
+    """
+    neighbours = neighbour_list(frame, potential.species, potential.cutoff)
+    energies, gradient = pair_gradient(potential, neighbours, threads)
+    forces = forces_from_pairs(neighbours, gradient)
+    return Evaluation(energies, forces, virial_from_pairs(neighbours, gradient)[0])

@@ -1,0 +1,103 @@
+"""Writing an export so that it is complete and checked, or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from panna.errors import PotentialError
+from panna.potential import panna_in_text
+from panna.potential.panna_networks import METADATA
+
+
+@contextmanager
+def export_directory(target: str | Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of `target` when the block ends well.
+
+    An export made earlier by this program is replaced if nothing else lies beside it. If the block
+    raises, the folder is removed and `target` stays as it was.
+
+    Raises:
+      PotentialError: target is a file, holds something else, or cannot be made.
+    """
+    target = Path(target)
+    check_replaceable(target)
+    target = target.resolve()
+    new = target.with_name(f".{target.name}.new.{os.getpid()}")
+    old = target.with_name(f".{target.name}.old.{os.getpid()}")
+    try:
+        new.mkdir(parents=True)
+    except OSError as error:
+        raise PotentialError(
+            f"{target}: cannot be made ({error.strerror}); choose another output_dir"
+        ) from error
+    try:
+        yield new
+        if target.exists():
+            os.rename(target, old)
+            try:
+                os.rename(new, target)
+            except OSError:
+                os.rename(old, target)
+                raise
+            shutil.rmtree(old)
+        else:
+            os.rename(new, target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def check_replaceable(target: str | Path) -> None:
+    """Raises PotentialError unless target is absent, empty, or nothing but an export of ours."""
+    target = Path(target)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise PotentialError(f"{target}: is a file; output_dir must be a directory")
+    entries = sorted(entry.name for entry in target.iterdir())
+    if not entries:
+        return
+    ours = _files_of_potential(target, entries) or _files_of_networks(target, entries)
+    foreign = [name for name in entries if name not in ours]
+    if foreign:
+        raise PotentialError(
+            f"{target}: not empty, and {', '.join(foreign[:5])}"
+            f"{f' and {len(foreign) - 5} more' if len(foreign) > 5 else ''} did not come from "
+            "extract_weights; nothing was written. Choose another output_dir or empty this one"
+        )
+
+
+def _files_of_potential(target: Path, entries: list[str]) -> set[str]:
+    """panna.in (under any name) and its weights, if this program wrote them; else nothing."""
+    for name in entries:
+        if name.endswith((".dat", ".npy", ".json")) or not (target / name).is_file():
+            continue
+        try:
+            file = panna_in_text.parse(target / name)
+        except PotentialError:
+            continue
+        head = file.sections.get("GVECT_PARAMETERS")
+        if head is not None and "panna_version" in head:
+            weights = {s.text("file") for s in file.sections.values() if "file" in s}
+            return {name, *weights}
+    return set()
+
+
+def _files_of_networks(target: Path, entries: list[str]) -> set[str]:
+    """networks_metadata.json and its arrays, if this program wrote them; else nothing."""
+    if METADATA not in entries:
+        return set()
+    try:
+        metadata = json.loads((target / METADATA).read_text(encoding="utf-8"))
+        if "panna_version" not in metadata:
+            return set()
+        return {
+            METADATA,
+            *(name for s in metadata["networks_files"] for pair in s for name in pair),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

@@ -1,0 +1,8 @@
+"""Storage: descriptors on disk and on their way to the trainer.
+
+`record` is one frame's descriptors in memory, `frame_record` makes it from a frame, `bin_file` and
+`bin_trailer` are the .bin format, `tfrecord` the TFRecord format, `dataset` the batches for
+training, `calculate`, `survey` and `pack` the work of the programs gvect_calculator and
+tfr_packer.
+TensorFlow is imported only by `tfrecord`, `batch_source` and `dataset`.
+"""

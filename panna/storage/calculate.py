@@ -1,0 +1,263 @@
+"""The work of gvect_calculator: a folder of examples becomes a folder of .bin files.
+
+An existing .bin is trusted only if its trailer says that it comes from the same example (SHA-256)
+with the same descriptor and the same options; the list of computed keys that PANNA keeps
+(`gvect_already_computed.dat`) is written for other programs but never believed.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from panna.descriptors.parameters import DescriptorParameters, from_dict
+from panna.errors import PannaError, StorageError
+from panna.files import atomic_write, sha256_of
+from panna.frames.example_file import ExampleWarning, read_example
+from panna.frames.frame import Frame
+from panna.storage.bin_file import read_bin, write_bin
+from panna.storage.bin_trailer import read_header
+from panna.storage.frame_record import describe
+from panna.storage.record import DescriptorRecord
+
+COMPUTED_LIST = "gvect_already_computed.dat"
+REMEDY = "choose another output_gvect_dir or delete the old files"
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """What to do with every example; plain values, so that it travels to worker processes.
+
+    descriptor: parameters as JSON text.
+    output_dir: where the .bin files go.
+    derivatives: "none", "dense" or "sparse".
+    pbc: replaces the periodicity of every frame, unless None.
+    per_atom_energy: store the per-atom energies of the examples.
+    """
+
+    descriptor: str
+    output_dir: Path
+    derivatives: str = "none"
+    pbc: tuple[bool, bool, bool] | None = None
+    per_atom_energy: bool = False
+
+    @property
+    def parameters(self) -> DescriptorParameters:
+        return _parameters(self.descriptor)
+
+    def target(self, example: Path) -> Path:
+        """The .bin file of an example: the same name with another extension."""
+        return self.output_dir / (key_of(example) + ".bin")
+
+    def options(self) -> dict[str, Any]:
+        """What a .bin file remembers of these options."""
+        return {
+            "derivatives": self.derivatives,
+            "pbc": None if self.pbc is None else list(self.pbc),
+            "per_atom_energy": self.per_atom_energy,
+        }
+
+    def read_frame(self, example: Path) -> Frame:
+        """The frame of an example, named by its key, with the periodicity to be used."""
+        frame = replace(read_example(example), name=key_of(example))
+        if self.per_atom_energy and frame.per_atom_energy is None:
+            raise StorageError(
+                f"{example}: has no per_atom_energy; add it or set [MISC] per_atom_energy = False"
+            )
+        return frame if self.pbc is None else replace(frame, pbc=self.pbc)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one example: atoms, or the reason of a failure, and warnings about it."""
+
+    example: Path
+    n_atoms: int = 0
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """Examples to compute and examples whose .bin is up to date.
+
+    replaced: how many of `todo` have a .bin that is damaged or older than their example.
+    """
+
+    todo: tuple[Path, ...]
+    done: tuple[Path, ...]
+    replaced: int
+
+
+def key_of(example: Path) -> str:
+    """Key of an example: its file name without the extension .example (further dots are kept)."""
+    return example.name.removesuffix(".example")
+
+
+def list_examples(directory: str | Path) -> list[Path]:
+    """The *.example files of a directory (not of its sub-directories), sorted by name.
+
+    Raises:
+      StorageError: no such directory, no example in it, or two keys that differ only in the case
+        of letters (their .bin files would be one file on some systems).
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise StorageError(f"{directory}: no such directory; input_json_dir must hold the examples")
+    examples = sorted(path for path in directory.glob("*.example") if path.is_file())
+    if not examples:
+        raise StorageError(
+            f"{directory}: no *.example file in it ({len(list(directory.iterdir()))} other "
+            "entries); make them with one of the parsers in panna/tools"
+        )
+    seen: dict[str, Path] = {}
+    for example in examples:
+        other = seen.setdefault(key_of(example).casefold(), example)
+        if other is not example:
+            raise StorageError(f"{other} and {example} have the same key; rename one of them")
+    return examples
+
+
+def sort_out(calculation: Calculation, examples: Sequence[Path]) -> Worklist:
+    """Finds out which examples are still to be computed.
+
+    Raises:
+      StorageError: a .bin was made with another descriptor or other options, or does not say.
+    """
+    todo, done, replaced = [], [], 0
+    for example in examples:
+        target = calculation.target(example)
+        if not target.exists():
+            todo.append(example)
+        elif _up_to_date(calculation, example, target):
+            done.append(example)
+        else:
+            todo.append(example)
+            replaced += 1
+    return Worklist(tuple(todo), tuple(done), replaced)
+
+
+def compute_one(calculation: Calculation, example: Path) -> Outcome:
+    """Computes one example and writes its .bin; a failure becomes part of the outcome."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", ExampleWarning)
+        try:
+            record = _describe_example(calculation, example)
+            target = calculation.target(example)
+            write_bin(target, record, sparse=calculation.derivatives == "sparse")
+        except PannaError as error:
+            return Outcome(example, error=_with_file(str(error), example))
+    return Outcome(example, record.n_atoms, warnings=tuple(str(w.message) for w in caught))
+
+
+def compute_all(
+    calculation: Calculation, examples: Sequence[Path], processes: int = 1
+) -> Iterator[Outcome]:
+    """Computes examples, in worker processes if there are several; yields them as they finish.
+
+    Args:
+      calculation: what to do.
+      examples: what to do it with.
+      processes: number of worker processes; 1 works in this process.
+    Raises:
+      StorageError: a worker process died.
+    """
+    if processes == 1 or len(examples) < 2:
+        for example in examples:
+            yield compute_one(calculation, example)
+        return
+    pool = ProcessPoolExecutor(min(processes, len(examples)), mp_context=get_context("spawn"))
+    try:
+        waiting, running = iter(examples), set()
+        while True:
+            while len(running) < 4 * processes and (example := next(waiting, None)):
+                running.add(pool.submit(compute_one, calculation, example))
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise StorageError(
+            "a worker process ended unexpectedly, most often for lack of memory; what is written "
+            "is kept: start again with a smaller number_of_process"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def write_computed_list(directory: str | Path, examples: Sequence[Path]) -> None:
+    """Writes PANNA's list of computed keys, each followed by a comma."""
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    with atomic_write(Path(directory) / COMPUTED_LIST) as file:
+        file.write("".join(f"{key_of(example)}," for example in sorted(examples)))
+
+
+def _describe_example(calculation: Calculation, example: Path) -> DescriptorRecord:
+    checksum = sha256_of(example)
+    frame = calculation.read_frame(example)
+    record = describe(frame, calculation.parameters, calculation.derivatives, threads=1)
+    return replace(
+        record,
+        per_atom_quantity=frame.per_atom_energy if calculation.per_atom_energy else None,
+        provenance={"file": example.name, "sha256": checksum, **calculation.options()},
+    )
+
+
+def _with_file(message: str, example: Path) -> str:
+    """The message, with the file in front unless it names it already."""
+    return message if str(example) in message else f"{example}: {message}"
+
+
+@lru_cache(maxsize=4)
+def _parameters(text: str) -> DescriptorParameters:
+    return from_dict(json.loads(text))
+
+
+def _up_to_date(calculation: Calculation, example: Path, target: Path) -> bool:
+    """False if the .bin is damaged or its example has changed; error if it is of another kind."""
+    try:
+        header = read_header(target)
+        if header is None:
+            read_bin(target)
+    except StorageError:
+        return False
+    if header is None:
+        raise StorageError(
+            f"{target}: does not say with which parameters it was made (a file of PANNA v1 or v2); "
+            f"{REMEDY}"
+        )
+    _check_descriptor(calculation, target, header)
+    found = header.get("provenance", {})
+    for option, expected in calculation.options().items():
+        if found.get(option) != expected:
+            raise StorageError(
+                f"{target}: made with {option} = {found.get(option)}, now {expected} is asked for; "
+                f"{REMEDY}"
+            )
+    return found.get("sha256") == sha256_of(example)
+
+
+def _check_descriptor(calculation: Calculation, target: Path, header: dict[str, Any]) -> None:
+    parameters = calculation.parameters
+    if header.get("descriptor_hash") == parameters.hash:
+        return
+    expected = json.loads(json.dumps(parameters.to_dict()))
+    found = header.get("descriptor") or {}
+    different = [key for key in expected | found if expected.get(key) != found.get(key)]
+    key = different[0] if different else "hash"
+    raise StorageError(
+        f"{target}: made with another descriptor: {key} = {found.get(key)} found, "
+        f"{expected.get(key)} expected"
+        + (f" (and {len(different) - 1} more parameters differ)" if len(different) > 1 else "")
+        + f"; {REMEDY}"
+    )

@@ -1,0 +1,260 @@
+"""Batches for training: tf.data pipelines over TFRecord files of descriptors.
+
+Frames have different numbers of atoms; nothing is padded: a batch is a dictionary of arrays in
+which the atoms of all its frames follow each other (see `BatchSource.load` for names and shapes).
+
+The order of an epoch is a permutation of all frames that depends on (seed, epoch) alone, so a
+training that stopped in the middle of an epoch continues with exactly the batches that were left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from panna.descriptors.parameters import from_dict
+from panna.errors import StorageError
+from panna.storage.batch_source import SOURCES, BatchSource
+from panna.storage.record_index import RecordIndex
+from panna.storage.tfrecord import file_metadata, read_tfrecord, verify
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What a list of TFRecord files holds, as far as their first records tell.
+
+    descriptor, descriptor_hash: of all files; None and "" for files of PANNA v1 or v2.
+    stored_bytes: size of all records, what dataset_cache would keep in memory.
+    """
+
+    files: tuple[Path, ...]
+    n_frames: int
+    stored_bytes: int
+    g_size: int
+    descriptor: dict[str, Any] | None
+    descriptor_hash: str
+    has_forces: bool
+    has_derivatives: bool
+    has_geometry: bool
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Deterministic batches; made by `open_dataset`."""
+
+    source: BatchSource
+    batch_size: int
+    seed: int = 0
+    shuffle: bool = True
+    parallel_calls: int = 1
+    prefetch: int = 2
+    _failures: list[Exception] = field(default_factory=list, repr=False)
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.source.index)
+
+    @property
+    def n_batches(self) -> int:
+        """Batches of an epoch; the last one may be smaller."""
+        return -(-self.n_frames // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """(n_frames,) int64: numbers of the frames in the order of an epoch."""
+        if not self.shuffle:
+            return np.arange(self.n_frames)
+        return np.random.default_rng([self.seed, epoch]).permutation(self.n_frames)
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Names, shapes and types of a batch: the input signature of a compiled training step."""
+        g = self.source.g_size
+        spec = {
+            "name": ([None], tf.string),
+            "n_atoms": ([None], tf.int64),
+            "energy": ([None], tf.float64),
+            "weight": ([None], tf.float32),
+            "species": ([None], tf.int32),
+            "frame_of_atom": ([None], tf.int64),
+            "descriptors": ([None, g], tf.float32),
+        }
+        if self.source.forces:
+            spec["forces"] = ([None, 3], tf.float32)
+        if self.source.source == "stored":
+            spec |= {"rows": ([None], tf.int64), "cols": ([None], tf.int64)}
+            spec["values"] = ([None], tf.float32)
+        if self.source.source == "on_the_fly":
+            spec |= {"first": ([None], tf.int64), "index": ([None], tf.int64)}
+            spec["vectors"] = ([None, 3], tf.float64)
+        return {name: tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in spec.items()}
+
+    def batches(self, epoch: int, skip: int = 0) -> tf.data.Dataset:
+        """The batches of an epoch as a tf.data.Dataset, without the first `skip`.
+
+        Batches are read by Python code of this process; a reading error ends the iteration with a
+        TensorFlow error. Use `epoch_batches` to get it as a StorageError.
+        """
+        order, signature = self.order(epoch), self.signature
+
+        def load(number):
+            start = int(number) * self.batch_size
+            try:
+                batch = self.source.load(order[start : start + self.batch_size])
+            except Exception as error:
+                self._failures.append(error)
+                raise
+            return [batch[name] for name in signature]
+
+        def as_tensors(number):
+            values = tf.numpy_function(load, [number], [s.dtype for s in signature.values()])
+            for value, spec in zip(values, signature.values(), strict=True):
+                value.set_shape(spec.shape)
+            return dict(zip(signature, values, strict=True))
+
+        numbers = tf.data.Dataset.range(skip, self.n_batches)
+        batches = numbers.map(as_tensors, self.parallel_calls, deterministic=True)
+        return batches.prefetch(self.prefetch)
+
+    def epoch_batches(self, epoch: int, skip: int = 0) -> Iterator[dict[str, tf.Tensor]]:
+        """Iterates over the batches of an epoch, without the first `skip`.
+
+        Args:
+          epoch: number of the epoch, from 0; with the seed it fixes the order.
+          skip: batches already used.
+        Yields:
+          Dictionaries of tensors, as in `signature`.
+        Raises:
+          StorageError: a record that cannot be read or does not fit; names file and record.
+        """
+        self._failures.clear()
+        try:
+            yield from self.batches(epoch, skip)
+        except tf.errors.OpError as error:
+            raise (self._failures[0] if self._failures else error) from error
+
+
+def inspect_files(files: list[str | Path]) -> DataSummary:
+    """Looks at the framing of all files and at the first record of each.
+
+    Raises:
+      StorageError: unreadable files, or files with different descriptors.
+    """
+    return _summary(RecordIndex.of(files))
+
+
+def open_dataset(
+    files: list[str | Path],
+    n_species: int,
+    g_size: int,
+    source: str = "none",
+    cutoff: float | None = None,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    shuffle: bool = True,
+    forces: bool | None = None,
+    cache: bool = False,
+    parallel_calls: int = 1,
+    prefetch: int = 2,
+) -> Dataset:
+    """Opens TFRecord files for training; every checksum is verified once.
+
+    Args:
+      files: TFRecord files of one descriptor.
+      n_species, g_size: what the network expects.
+      source: of derivatives: "none", "stored" or "on_the_fly".
+      cutoff: of the descriptor in angstrom, for "on_the_fly"; by default what the files say.
+      batch_size: frames in a batch.
+      seed, shuffle: order of the frames in each epoch; without shuffle the order of the files.
+      forces: reference forces belong to the batches; by default if there are derivatives.
+      cache: keep everything that was read in memory.
+      parallel_calls, prefetch: batches prepared at the same time and in advance.
+    Raises:
+      StorageError: unreadable or damaged files, different descriptors, wrong g_size, or no data for
+        the source of derivatives.
+    """
+    if source not in SOURCES:
+        raise StorageError(f"derivatives: {source} found, one of {', '.join(SOURCES)} expected")
+    index = RecordIndex.of(files)
+    for path in index.files:
+        verify(path)
+    summary = _summary(index)
+    forces = source != "none" if forces is None else forces
+    _check_contents(summary, n_species, g_size, source, forces)
+    species, found_cutoff = (), 0.0
+    if source == "on_the_fly":
+        descriptor = from_dict(summary.descriptor)
+        species, found_cutoff = descriptor.species, descriptor.cutoff
+    reader = BatchSource(
+        index=index,
+        n_species=n_species,
+        g_size=g_size,
+        source=source,
+        forces=forces,
+        species=species,
+        cutoff=found_cutoff if cutoff is None else cutoff,
+        cache=cache,
+    )
+    return Dataset(reader, batch_size, seed, shuffle, parallel_calls, prefetch)
+
+
+def _summary(index: RecordIndex) -> DataSummary:
+    metadata = file_metadata(index.files[0])
+    for path in index.files[1:]:
+        other = file_metadata(path)
+        if other.get("descriptor_hash", "") != metadata.get("descriptor_hash", ""):
+            raise StorageError(
+                f"{index.files[0]} and {path} hold different descriptors "
+                f"({_hash_text(metadata)} and {_hash_text(other)}); train on one kind at a time"
+            )
+    first = next(read_tfrecord(index.files[0]))
+    return DataSummary(
+        files=index.files,
+        n_frames=len(index),
+        stored_bytes=int(index.lengths.sum()),
+        g_size=first.g_size,
+        descriptor=metadata.get("descriptor"),
+        descriptor_hash=metadata.get("descriptor_hash", ""),
+        has_forces=first.forces is not None,
+        has_derivatives=first.derivatives is not None,
+        has_geometry=first.positions is not None,
+    )
+
+
+def _hash_text(metadata: dict[str, Any]) -> str:
+    return metadata.get("descriptor_hash") or "not stated, a file of PANNA v1 or v2"
+
+
+def _check_contents(summary: DataSummary, n_species, g_size, source, forces) -> None:
+    where = summary.files[0]
+    if summary.g_size != g_size:
+        raise StorageError(
+            f"{where}: descriptors of {summary.g_size} components found, g_size = {g_size} "
+            "expected; correct g_size or take the data made with this descriptor"
+        )
+    listed = (summary.descriptor or {}).get("species")
+    if listed is not None and len(listed) != n_species:
+        raise StorageError(
+            f"{where}: descriptors of {len(listed)} species ({', '.join(listed)}) found, "
+            f"{n_species} expected; atomic_sequence must list the species of the descriptor"
+        )
+    if forces and not summary.has_forces:
+        raise StorageError(
+            f"{where}: no forces stored; set forces_cost = 0 or make the data from frames that "
+            "have forces"
+        )
+    if source == "stored" and not summary.has_derivatives:
+        raise StorageError(
+            f"{where}: no derivatives stored. Compute and pack with include_derivatives = True, or "
+            "train with derivatives = on_the_fly"
+        )
+    if source == "on_the_fly" and not (summary.has_geometry and summary.descriptor):
+        raise StorageError(
+            f"{where}: no positions or descriptor parameters stored (a file of PANNA v1 or v2); "
+            "train with derivatives = stored, or compute and pack the data with this version"
+        )

@@ -1,0 +1,323 @@
+"""panna_exyz_parser: extended XYZ files to .example files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and not __package__:
+    # Started as a script: prefer the installed package, fall back to the checkout.
+    sys.path[0:1] = []
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from panna.console import Progress, say
+from panna.errors import FrameError, run_program
+
+if TYPE_CHECKING:
+    from panna.frames.extxyz import ExtxyzReader
+    from panna.frames.extxyz_stream import FrameText
+    from panna.frames.frame import Frame
+    from panna.frames.survey import Survey
+
+SHOWN_PROBLEMS = 20
+HASH_DIGITS = 16
+
+DESCRIPTION = """\
+Turn extended XYZ files (.xyz, .extxyz, also with .xz or .gz) into one .example file per frame.
+
+A frame that cannot be used is reported with its file, its number and the reason, and left out; the
+exit code is then 2. Files are named <prefix><file>_<frame number>.example."""
+
+EPILOG = """\
+keys: a name, "auto" (well-known names such as energy, REF_energy, dft_energy; an error if there are
+several) or "none" (do not read). Forces are columns, the others entries of the comment line.
+stress and virial: nine numbers, or six in the order xx yy zz yz xz xy. virial = -dE/dstrain.
+units: length angstrom, bohr, nm; energy eV, meV, Ry, Ha, kcal/mol, kJ/mol; force energy/length;
+stress eV/angstrom^3, Ha/bohr^3, Ry/bohr^3, GPa, kbar, bar.
+example: panna_exyz_parser -i train.xyz.xz -o examples"""
+
+
+@dataclass
+class Outcome:
+    """What happened to the frames of a run."""
+
+    survey: Survey
+    written: int = 0
+    present: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def problem(self, where: str, reason: str) -> None:
+        """Report a frame or file that is left out; the first ones in full."""
+        if self.problems.total() < SHOWN_PROBLEMS:
+            say(f"left out: {where}: {reason}")
+        elif self.problems.total() == SHOWN_PROBLEMS:
+            say("left out: more; only their number is given at the end")
+        self.problems[re.sub(r"[-+.\d]+", "#", reason)] += 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of panna_exyz_parser; returns the exit code."""
+    return run_program(_run, argv)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="panna_exyz_parser",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-i", "--input", "--indir", nargs="+", required=True, metavar="PATH", type=Path,
+        help="files, or folders of which all .xyz and .extxyz files are taken",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--outdir", "--output", required=True, metavar="DIR", type=Path,
+        help="folder for the .example files, made if missing",
+    )  # fmt: skip
+    parser.add_argument("--prefix", default="", help="put before every name")
+    parser.add_argument(
+        "--addhash", action="store_true", help="add the sha256 of the content to every name"
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="only the first N frames of each file"
+    )
+    parser.add_argument(
+        "--no-energy", action="store_true", help="accept frames without energy (not for training)"
+    )
+    for quantity in ("energy", "forces", "stress", "virial"):
+        parser.add_argument(
+            f"--{quantity}-key", default="auto", metavar="KEY", help="default: auto"
+        )
+    units = {"length": "angstrom", "energy": "eV", "force": "", "stress": "eV/angstrom^3"}
+    for quantity, default in units.items():
+        parser.add_argument(
+            f"--{quantity}-unit", default=default, metavar="UNIT",
+            help=f"default: {default or 'energy unit / length unit'}",
+        )  # fmt: skip
+    parser.add_argument(
+        "--stress-sign", choices=("ase", "pressure"), default="ase",
+        help="ase: negative under compression (default); pressure: positive",
+    )  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _run(argv: list[str] | None) -> int:
+    args = _arguments(argv)
+    # Imported here so that --help and wrong arguments are answered at once.
+    from panna.frames.extxyz import ExtxyzConvention, ExtxyzReader
+    from panna.frames.survey import Survey
+
+    convention = ExtxyzConvention(
+        **{name: getattr(args, name) for name in ExtxyzConvention.__dataclass_fields__}
+    )
+    reader = ExtxyzReader(convention, energy_required=not args.no_energy)
+    sources = _sources(args.input, args.prefix)
+    before = _prepare(args.outdir)
+    _say_plan(args, sources, before)
+    outcome = Outcome(Survey())
+    with Progress(sum(path.stat().st_size for path in sources.values()), "reading", "bytes") as bar:
+        for stem, path in sources.items():
+            _convert_file(path, stem, args, reader, outcome, bar)
+    _say_result(args, reader, outcome)
+    return 2 if outcome.problems or not outcome.survey.frames else 0
+
+
+# -- input and output ------------------------------------------------------------------------------
+
+
+def _sources(paths: Sequence[Path], prefix: str) -> dict[str, Path]:
+    """The files to read, by the name that their frames begin with.
+
+    Raises:
+      FrameError: nothing to read, or two files would give the same names.
+    """
+    from panna.frames.extxyz_stream import is_extxyz, stem_of
+
+    sources: dict[str, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise FrameError(f"{path}: no such file or folder")
+        found = [path]
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.is_file() and is_extxyz(file))
+            if not found:
+                raise FrameError(
+                    f"{path}: holds no .xyz or .extxyz file, compressed or not "
+                    "(folders inside it are not searched)"
+                )
+        for file in found:
+            stem = re.sub(r"[^\w-]", "_", prefix + stem_of(file), flags=re.ASCII)
+            other = sources.setdefault(stem, file)
+            if other != file:
+                raise FrameError(
+                    f"{other} and {file} would both give {stem}_000001.example; "
+                    "convert them one at a time, with different --prefix"
+                )
+    return sources
+
+
+def _prepare(outdir: Path) -> int:
+    """Make the folder; the number of .example files that are there already."""
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FrameError(f"{outdir}: cannot be made: {error.strerror}") from error
+    return sum(1 for _ in outdir.glob("*.example"))
+
+
+def _convert_file(
+    path: Path,
+    stem: str,
+    args: argparse.Namespace,
+    reader: ExtxyzReader,
+    outcome: Outcome,
+    bar: Progress,
+) -> None:
+    from panna.frames.extxyz_stream import frame_texts, open_extxyz
+
+    done = 0
+    frames = 0
+    try:
+        with open_extxyz(path) as (stream, position):
+            for text in frame_texts(stream):
+                if args.limit and frames == args.limit:
+                    break
+                frames += 1
+                _convert_frame(path, text, stem, args, reader, outcome)
+                bar.advance(position() - done, f"{path.name}, frame {text.number}")
+                done = position()
+    except FrameError as error:
+        outcome.problem(str(path), f"the rest of the file: {error}")
+    else:
+        if not frames:
+            outcome.problem(str(path), "the file is empty")
+    bar.advance(path.stat().st_size - done)
+
+
+def _convert_frame(
+    path: Path,
+    text: FrameText,
+    stem: str,
+    args: argparse.Namespace,
+    reader: ExtxyzReader,
+    outcome: Outcome,
+) -> None:
+    try:
+        frame = reader.frame(text, f"{stem}_{text.number:06d}")
+        if args.addhash:
+            frame = _with_hash(frame)
+        target = args.outdir / f"{frame.name}.example"
+        present = _is_present(frame, target)
+        outcome.survey.add(frame)
+    except FrameError as error:
+        reason = str(error).removeprefix(f"frame '{stem}_{text.number:06d}': ")
+        outcome.problem(f"{path}, frame {text.number} (line {text.line})", reason)
+        return
+    if present:
+        outcome.present += 1
+    else:
+        _write(frame, target, path, text.number)
+        outcome.written += 1
+
+
+def _with_hash(frame: Frame) -> Frame:
+    from dataclasses import replace
+
+    return replace(frame, name=f"{frame.name}_{frame.fingerprint[:HASH_DIGITS]}")
+
+
+def _is_present(frame: Frame, target: Path) -> bool:
+    """Whether the file is there with the same content.
+
+    Raises:
+      FrameError: it is there with another content.
+    """
+    from panna.frames.example_file import read_example
+
+    if not target.exists():
+        return False
+    if read_example(target).fingerprint == frame.fingerprint:
+        return True
+    raise FrameError(
+        f"{target} exists with another content; choose another --outdir or --prefix, "
+        "or remove the file"
+    )
+
+
+def _write(frame: Frame, target: Path, source: Path, number: int) -> None:
+    from panna.frames.example_file import write_example
+
+    write_example(frame, target, extra={"source": source.name, "source_frame": number})
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def _say_plan(args: argparse.Namespace, sources: dict[str, Path], before: int) -> None:
+    names = [str(path) for path in sources.values()]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    force_unit = args.force_unit or f"{args.energy_unit}/{args.length_unit}"
+    keys = ("energy", "forces", "stress", "virial")
+    rows = [
+        ("from", f"{len(names)} file{'s'[: len(names) > 1]}: {shown}"),
+        ("to", str(args.outdir)),
+        ("keys", ", ".join(f"{key}: {getattr(args, key + '_key')}" for key in keys)),
+        (
+            "units",
+            f"{args.length_unit}, {args.energy_unit}, {force_unit}, "
+            f"stress {args.stress_unit} ({args.stress_sign} sign)",
+        ),
+    ]
+    say("Extended XYZ to .example files (written in angstrom and eV)")
+    _say_rows(rows)
+    if before:
+        say(f"note: {args.outdir} holds {before} .example files already; they stay")
+
+
+def _say_result(args: argparse.Namespace, reader: ExtxyzReader, outcome: Outcome) -> None:
+    survey = outcome.survey
+    say()
+    say(f"{outcome.written} files written to {args.outdir}")
+    if outcome.present:
+        say(f"{outcome.present} files were there already with the same content")
+    if survey.frames:
+        chosen = ", ".join(f"{what}: {key}" for what, key in reader.chosen.items())
+        _say_rows([*survey.rows(), ("keys used", chosen or "none")])
+    for quantity in ("energy", "forces", "stress", "virial"):
+        wanted = getattr(args, f"{quantity}_key")
+        if survey.frames and wanted not in ("auto", "none") and quantity not in reader.chosen:
+            outcome.problem(f"--{quantity}-key {wanted}", "no frame has this key")
+    for warning in survey.warnings():
+        say(f"warning: {warning}")
+    if outcome.problems:
+        say(f"{outcome.problems.total()} left out, by reason (numbers as #):")
+        for reason, count in outcome.problems.most_common(10):
+            say(f"  {count} x {reason}")
+    if survey.frames:
+        species = ", ".join(sorted(survey.species))
+        say()
+        say("Next: panna_gvect_calculator --config gvect.ini, where gvect.ini has")
+        say(f"  [IO_INFORMATION]     input_json_dir = {args.outdir}")
+        say(f"  [SYMMETRY_FUNCTION]  species = {species}")
+
+
+def _say_rows(rows: Sequence[tuple[str, str]]) -> None:
+    for label, text in rows:
+        say(f"  {label:<17}{text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+"""Training: losses, schedules, the loop, checkpoints and summaries.
+
+Importing this package does not import TensorFlow; `loop` does.
+"""

@@ -1,0 +1,199 @@
+"""One step of training, and one of validation, as compiled TensorFlow functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from panna.descriptors.parameters import DescriptorParameters
+from panna.network.energy import Scaling, atomic_energies, frame_energies
+from panna.network.forces import core_descriptors, core_forces, stored_forces
+from panna.network.variables import NetworkVariables
+from panna.training.adam import Adam
+from panna.training.losses import ENERGY_LOSSES, FORCE_LOSSES, batch_mean, find_loss
+
+Batch = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: energy loss + forces_cost * force loss.
+
+    source: of the derivatives: "none" (energies only), "stored" or "on_the_fly".
+    descriptor: for "on_the_fly".
+    threads: of the core, 0 for all.
+    """
+
+    energy_loss: str = "quad"
+    force_loss: str = "quad"
+    forces_cost: float = 0.0
+    source: str = "none"
+    descriptor: DescriptorParameters | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """sums: one number for each of metrics.SUMS; gradient_norm: of all weights together."""
+
+    sums: np.ndarray
+    gradient_norm: float = 0.0
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.sums).all() and np.isfinite(self.gradient_norm))
+
+
+class Step:
+    """The compiled functions for one set of networks.
+
+    All sizes but that of the descriptors are open in the signature: batches of any number of
+    frames and atoms run through the same graph.
+
+    Args:
+      networks: what is trained.
+      averaged: running averages of the networks' variables, None if there are none.
+      scaling: of the descriptors, None for none.
+      offsets: (n_species,) float64, eV, subtracted from the energies in float64.
+      objective: losses and source of the derivatives.
+      optimiser: Adam on the trainable variables of `networks`.
+      decay: of the averages.
+      signature: names, shapes and types of a batch (`Dataset.signature`).
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[NetworkVariables],
+        averaged: Sequence[NetworkVariables] | None,
+        scaling: Scaling | None,
+        offsets: np.ndarray,
+        objective: Objective,
+        optimiser: Adam,
+        decay: float,
+        signature: Mapping[str, tf.TensorSpec],
+    ) -> None:
+        self.networks, self.averaged, self.decay = list(networks), averaged, decay
+        self.scaling, self.offsets = scaling, np.asarray(offsets, np.float64)
+        self.objective, self.optimiser = objective, optimiser
+        self._energy_loss = find_loss(ENERGY_LOSSES, objective.energy_loss, "loss_function")
+        self._force_loss = find_loss(FORCE_LOSSES, objective.force_loss, "floss_function")
+        spec = {name: s for name, s in signature.items() if s.dtype != tf.string}
+        self._used = tuple(spec)
+        size = tf.TensorSpec([], tf.float64)
+        self._train = tf.function(self._train_graph, input_signature=[spec, size])
+        self._validate = tf.function(self._validate_graph, input_signature=[spec])
+
+    def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
+        """Changes the weights once. `step` counts from 1.
+
+        If loss or gradients are not finite the weights stay as they were.
+        """
+        size = self.optimiser.step_size(learning_rate, step)
+        sums, norm = self._train(self._tensors(batch), tf.constant(size, tf.float64))
+        return Outcome(sums.numpy(), float(norm))
+
+    def validate(self, batch: Batch) -> Outcome:
+        """Errors of a batch, with the averaged weights if there are any."""
+        return Outcome(self._validate(self._tensors(batch)).numpy())
+
+    @property
+    def evaluated(self) -> list[NetworkVariables]:
+        """The networks to use: the averaged ones if there are any."""
+        return list(self.averaged) if self.averaged is not None else self.networks
+
+    def _tensors(self, batch: Batch) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(batch[name]) for name in self._used}
+
+    def _train_graph(self, batch: Batch, step_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss, sums = self._loss(self.networks, batch)
+        gradients = tape.gradient(
+            loss, self.optimiser.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        norm = tf.linalg.global_norm(gradients)
+        if tf.math.is_finite(norm) and tf.math.is_finite(loss):
+            self.optimiser.apply(gradients, step_size)
+            self._average()
+        return sums, norm
+
+    def _validate_graph(self, batch: Batch) -> tf.Tensor:
+        return self._loss(self.evaluated, batch)[1]
+
+    def _average(self) -> None:
+        if self.averaged is None:
+            return
+        for average, network in zip(self.averaged, self.networks, strict=True):
+            for mean, value in zip(average.all, network.all, strict=True):
+                mean.assign_add((value - mean) * (1.0 - self.decay))
+
+    def _loss(
+        self, networks: Sequence[NetworkVariables], batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loss of the batch, float64, and the sums for the metrics."""
+        difference, forces = self._differences(networks, batch)
+        frame, n_frames = batch["frame_of_atom"], tf.size(batch["energy"])
+        atoms, weights = tf.cast(batch["n_atoms"], tf.float64), batch["weight"]
+        energy_loss = batch_mean(self._energy_loss(difference, atoms), weights)
+        force_loss = force_squares = force_absolute = components = tf.zeros([], tf.float64)
+        loss = energy_loss
+        if forces is not None:
+            forces = tf.cast(forces, tf.float64)
+            squares = tf.reduce_sum(forces**2, 1)
+            of_frames = tf.math.unsorted_segment_sum(squares, frame, n_frames)
+            force_loss = batch_mean(self._force_loss(of_frames, atoms), weights)
+            force_squares, force_absolute = tf.reduce_sum(squares), tf.reduce_sum(tf.abs(forces))
+            components = tf.cast(tf.size(forces), tf.float64)
+            loss = loss + self.objective.forces_cost * force_loss
+        count = tf.cast(n_frames, tf.float64)
+        per_atom = difference / atoms
+        sums = [  # in the order of metrics.SUMS
+            count,
+            components,
+            loss * count,
+            energy_loss * count,
+            force_loss * count,
+            tf.reduce_sum(per_atom**2),
+            tf.reduce_sum(tf.abs(per_atom)),
+            force_squares,
+            force_absolute,
+        ]
+        return loss, tf.stack(sums)
+
+    def _differences(
+        self, networks: Sequence[NetworkVariables], batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Predicted minus reference: (B,) energies, float64, and (N, 3) forces or None."""
+        source = self.objective.source
+        atomic, gradients = atomic_energies(
+            networks, self.scaling, batch["species"], self._descriptors(batch), source != "none"
+        )
+        frame, n_frames = batch["frame_of_atom"], tf.size(batch["energy"])
+        offsets = tf.gather(tf.constant(self.offsets), batch["species"])
+        reference = batch["energy"] - frame_energies(offsets, frame, n_frames)
+        difference = frame_energies(atomic, frame, n_frames) - reference
+        if source == "none":
+            return difference, None
+        if source == "stored":
+            forces = stored_forces(gradients, batch["rows"], batch["cols"], batch["values"])
+        else:
+            forces = core_forces(
+                gradients,
+                self.objective.descriptor,
+                *(batch[name] for name in ("species", "first", "index", "vectors")),
+                threads=self.objective.threads,
+            )
+        return difference, forces - tf.cast(batch["forces"], forces.dtype)
+
+    def _descriptors(self, batch: Batch) -> tf.Tensor:
+        """Those of the records; in float64 those of the core, where it is at work anyway."""
+        double = self.networks[0].weights[0].dtype == tf.float64
+        if self.objective.source != "on_the_fly" or not double:
+            return batch["descriptors"]
+        return core_descriptors(
+            self.objective.descriptor,
+            *(batch[name] for name in ("species", "first", "index", "vectors")),
+            threads=self.objective.threads,
+        )

@@ -1,0 +1,215 @@
+"""Batches for training: complete, reproducible, and the same from both sources of derivatives."""
+
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from descriptor_cases import mbp, random_frame
+from storage_cases import a_record
+
+from panna.descriptors import evaluate
+from panna.errors import StorageError
+from panna.frames.frame import Frame
+from panna.frames.neighbours import NeighbourList
+from panna.storage.dataset import inspect_files, open_dataset
+from panna.storage.frame_record import describe
+from panna.storage.tfrecord import write_tfrecord
+
+PARAMETERS = mbp(species=("Si", "O"))
+SIZE = PARAMETERS.size
+CELLS = ("molecule", "triclinic crystal", "cell smaller than the cutoff", "slab", "wire")
+
+
+def labelled(frame: Frame, number: int) -> Frame:
+    """The frame with a name and invented labels."""
+    forces = np.random.default_rng(number).normal(size=(frame.n_atoms, 3))
+    return replace(
+        frame, name=f"frame{number}", energy=-1000.0 - number / 7, forces=forces, weight=number + 1
+    )
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Ten frames of 3 or 14 atoms, periodic in 0 to 3 directions."""
+    frames = [
+        labelled(random_frame(CELLS[i % 5], PARAMETERS.species, seed=i), i) for i in range(10)
+    ]
+    return [describe(frame, PARAMETERS, "sparse") for frame in frames]
+
+
+@pytest.fixture(scope="module", params=["sparse", "dense"])
+def files(request, records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfr")
+    paths = [folder / "a-1-2.tfrecord", folder / "a-2-2.tfrecord"]
+    for path, some in zip(paths, (records[:4], records[4:]), strict=True):
+        write_tfrecord(path, some, sparse=request.param == "sparse")
+    return paths
+
+
+def opened(files, source="none", **options):
+    return open_dataset(files, 2, SIZE, source, **{"batch_size": 4, "seed": 5, **options})
+
+
+def names(batches):
+    return [batch["name"].numpy().tolist() for batch in batches]
+
+
+def assert_equal_batches(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert np.array_equal(one[name], other[name]), name
+
+
+def test_an_epoch_has_every_frame_once_and_keeps_the_last_small_batch(files):
+    batches = names(opened(files).epoch_batches(0))
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert sorted(chain(*batches)) == sorted(f"frame{i}".encode() for i in range(10))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(files):
+    first = names(opened(files).epoch_batches(3))
+    assert names(opened(files, source="stored", cache=True).epoch_batches(3)) == first
+    assert names(opened(files).epoch_batches(4)) != first
+    assert names(opened(files, seed=6).epoch_batches(3)) != first
+
+
+@pytest.mark.parametrize("source", ["none", "stored", "on_the_fly"])
+def test_skipped_batches_leave_exactly_the_rest_of_the_epoch(files, source):
+    dataset = opened(files, source)
+    whole = list(dataset.epoch_batches(2))
+    assert_equal_batches(list(dataset.epoch_batches(2, skip=1)), whole[1:])
+    assert list(dataset.epoch_batches(2, skip=3)) == []
+
+
+def test_without_shuffle_frames_come_in_the_order_of_the_files(files):
+    batches = names(opened(files, shuffle=False).epoch_batches(7))
+    assert list(chain(*batches)) == [f"frame{i}".encode() for i in range(10)]
+
+
+@pytest.mark.parametrize("options", [{"cache": True}, {"parallel_calls": 3, "prefetch": 1}])
+@pytest.mark.parametrize("source", ["stored", "on_the_fly"])
+def test_cache_and_parallel_calls_change_nothing(files, source, options):
+    plain = list(opened(files, source).epoch_batches(1))
+    dataset = opened(files, source, **options)
+    for _ in range(2):
+        assert_equal_batches(list(dataset.epoch_batches(1)), plain)
+
+
+def test_the_arrays_of_a_batch_are_the_records_one_after_the_other(files, records):
+    by_name = {record.name.encode(): record for record in records}
+    for batch in opened(files, forces=True).epoch_batches(0):
+        chosen = [by_name[name] for name in batch["name"].numpy()]
+        assert np.array_equal(batch["energy"], [record.energy for record in chosen])
+        assert np.array_equal(batch["weight"], [record.weight for record in chosen])
+        assert np.array_equal(batch["n_atoms"], [record.n_atoms for record in chosen])
+        assert np.array_equal(batch["species"], np.concatenate([r.species for r in chosen]))
+        joined = np.concatenate([record.descriptors for record in chosen])
+        assert np.array_equal(batch["descriptors"], joined)
+        forces = np.concatenate([record.forces for record in chosen]).astype(np.float32)
+        assert np.array_equal(batch["forces"], forces)
+        frames = np.repeat(np.arange(len(chosen)), [record.n_atoms for record in chosen])
+        assert np.array_equal(batch["frame_of_atom"], frames)
+
+
+@pytest.mark.parametrize("source", ["none", "stored", "on_the_fly"])
+def test_batches_have_the_announced_signature(files, source):
+    dataset = opened(files, source)
+    for batch in dataset.epoch_batches(0):
+        assert batch.keys() == dataset.signature.keys()
+        for name, spec in dataset.signature.items():
+            assert spec.is_compatible_with(batch[name]), name
+
+
+def test_a_compiled_step_is_traced_once_for_all_batches(files):
+    dataset = opened(files, "stored")
+    step = tf.function(lambda b: tf.reduce_sum(b["values"]), input_signature=[dataset.signature])
+    for batch in dataset.epoch_batches(0):
+        step(batch)
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_both_sources_of_derivatives_give_the_same_forces(files):
+    stored, flying = (opened(files, s).epoch_batches(0) for s in ("stored", "on_the_fly"))
+    rng = np.random.default_rng(0)
+    for matrix, positions in zip(stored, flying, strict=True):
+        de_dg = rng.normal(size=matrix["descriptors"].shape)
+        n = len(de_dg)
+        neighbours = NeighbourList(
+            *(positions[name].numpy() for name in ("species", "first", "index", "vectors"))
+        )
+        gradient = evaluate.vjp(PARAMETERS, neighbours, de_dg)
+        expected = evaluate.forces_from_pairs(neighbours, gradient)
+        weighted = matrix["values"].numpy() * de_dg.ravel()[matrix["rows"].numpy()]
+        forces = -np.bincount(matrix["cols"].numpy(), weighted, 3 * n).reshape(n, 3)
+        # float32 of the stored elements; forces are sums of many of them
+        np.testing.assert_allclose(forces, expected, atol=3e-7 * np.abs(expected).max())
+
+
+def test_the_summary_tells_what_the_files_hold(files):
+    summary = inspect_files(files)
+    assert (summary.n_frames, summary.g_size) == (10, SIZE)
+    assert summary.descriptor_hash == PARAMETERS.hash
+    assert summary.has_forces and summary.has_derivatives and summary.has_geometry
+
+
+def test_files_of_panna_are_read_but_not_on_the_fly(golden):
+    files = [golden / "carbon" / "tfr_data-3-3.tfrecord"]
+    dataset = open_dataset(files, 1, 80, "stored", batch_size=3)
+    assert [len(batch) for batch in names(dataset.epoch_batches(0))] == [3, 3, 3, 1]
+    assert inspect_files(files).descriptor is None
+    with pytest.raises(StorageError, match="PANNA v1"):
+        open_dataset(files, 1, 80, "on_the_fly", batch_size=3)
+
+
+def test_options_that_the_files_do_not_meet_are_errors(files, records, tmp_path):
+    with pytest.raises(StorageError, match=f"{SIZE} components found, g_size = 7"):
+        open_dataset(files, 2, 7, batch_size=4)
+    with pytest.raises(StorageError, match=r"2 species \(Si, O\) found, 3 expected"):
+        open_dataset(files, 3, SIZE, batch_size=4)
+    with pytest.raises(StorageError, match="none, stored, on_the_fly"):
+        open_dataset(files, 2, SIZE, "cached", batch_size=4)
+    bare = tmp_path / "bare.tfrecord"
+    write_tfrecord(bare, [replace(records[0], derivatives=None, forces=None)])
+    with pytest.raises(StorageError, match="no derivatives stored"):
+        open_dataset([bare], 2, SIZE, "stored", batch_size=4, forces=False)
+    with pytest.raises(StorageError, match="forces_cost = 0"):
+        open_dataset([bare], 2, SIZE, batch_size=4, forces=True)
+    with pytest.raises(StorageError, match="no TFRecord file"):
+        open_dataset([], 2, SIZE, batch_size=4)
+
+
+def test_different_descriptors_are_named(files, tmp_path):
+    other = tmp_path / "other.tfrecord"
+    write_tfrecord(other, [a_record()])
+    with pytest.raises(StorageError, match=r"a-1-2.*other\.tfrecord.*different descriptors"):
+        open_dataset([*files, other], 2, SIZE, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"forces": None}, "record 3: forces"),
+        ({"derivatives": None}, "record 3: no derivatives"),
+        ({"species": np.array([0, 2, 1], np.int32)}, "record 3: species 2 found, 0 to 1"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_named_when_it_is_met(tmp_path, change, reason):
+    path = tmp_path / "mixed.tfrecord"
+    write_tfrecord(path, [a_record(), a_record(), a_record(**change)])
+    dataset = open_dataset([path], 2, 5, "stored", batch_size=2)
+    with pytest.raises(StorageError, match=rf"mixed\.tfrecord, {reason}"):
+        list(dataset.epoch_batches(0))
+
+
+def test_a_damaged_file_is_refused_when_it_is_opened(tmp_path):
+    path = tmp_path / "damaged.tfrecord"
+    write_tfrecord(path, [a_record()] * 3)
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match=r"damaged\.tfrecord.*damaged"):
+        open_dataset([path], 2, 5, batch_size=2)
