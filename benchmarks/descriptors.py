@@ -49,7 +49,12 @@ def peers(atoms) -> dict[str, object]:
     acsf = ACSF(
         r_cut=CUTOFF,
         g2_params=[[16.0, r] for r in centres(0.5, 15)],
-        g4_params=[[0.05 * (e + 1), z, s] for e in range(4) for z in (1, 4, 16, 50) for s in (1, -1)],
+        g4_params=[
+            [0.05 * (e + 1), zeta, sign]
+            for e in range(4)
+            for zeta in (1, 4, 16, 50)
+            for sign in (1, -1)
+        ],
         species=["Si"],
         periodic=True,
     )
@@ -67,11 +72,7 @@ def main() -> None:
         species=tuple(atoms.get_chemical_symbols()),
         positions=atoms.positions,
         cell=atoms.cell.array,
-        pbc=np.array([True] * 3),
-        energy=None,
-        forces=None,
-        virial=None,
-        name="silicon",
+        pbc=np.ones(3, bool),
     )
     parameters = MBP(
         species=("Si",),
@@ -88,8 +89,8 @@ def main() -> None:
     counts = np.diff(nl.first)
     say(header("numpy", "ase", "vesin", "dscribe"))
     say(
-        f"{n} atoms, {counts.mean():.1f} neighbours, {np.mean(counts * (counts - 1) / 2):.0f} pairs "
-        f"of neighbours per atom, {parameters.size} components; CPU time of one thread, "
+        f"{n} atoms, {counts.mean():.1f} neighbours and {np.mean(counts * (counts - 1) / 2):.0f} "
+        f"pairs of neighbours per atom, {parameters.size} components; CPU time of one thread, "
         f"median of {rounds} interleaved rounds"
     )
     rng = np.random.default_rng(1)

@@ -26,7 +26,7 @@ def mbp(species=SPECIES, rc_rad=4.5, rc_ang=3.5, zeta=8.0, eps=1e-2, angles=5, *
         rs_ang=centres(0.5, rc_ang, 3),
         eta_ang=(1.5, 2.0, 2.5),
         thetas=tuple((m + 0.5) * np.pi / angles for m in range(angles)),
-        zeta=(zeta,) * angles,
+        zeta=zeta if isinstance(zeta, tuple) else (zeta,) * angles,
         eps=eps,
     )
     return MBP(**{**values, **changes})
@@ -51,6 +51,14 @@ DESCRIPTORS = {
     "mBP": mbp(),
     "mBP, real zeta": mbp(zeta=7.5),
     "mBP, eps 1e-3, one species": mbp(species=("Si",), eps=1e-3, angles=8),
+    # One exponential for each centre, and angles without a mirror image.
+    "mBP, irregular": mbp(
+        rs_rad=(0.5, 1.0, 1.2, 2.0, 2.9, 3.3, 4.1),
+        thetas=(0.0, 0.4, 1.1, 2.0, 2.9),
+        zeta=(8.0, 8.0, 5.0, 7.5, 8.0),
+    ),
+    # So narrow that ratios of neighbouring Gaussians leave the range of doubles.
+    "mBP, sharp": mbp(eta_rad=(90.0,) * 7, eta_ang=(60.0,) * 3),
     "mBP, like pairs twice, Rc_ang > Rc_rad": mbp(rc_rad=3.0, rc_ang=4.0, like_pairs="twice"),
     "BP": bp(),
     "BP, published r_jk cutoff": bp(rjk_cutoff="published"),

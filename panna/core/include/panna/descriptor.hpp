@@ -1,6 +1,7 @@
 // Descriptors of one atom's neighbourhood behind one small interface.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -55,7 +56,7 @@ class SeparableDescriptor : public Descriptor {
   int size() const override {
     const int pairs = n_species_ * (n_species_ + 1) / 2;
     return n_species_ * static_cast<int>(rad_rs_.size()) +
-           pairs * static_cast<int>(p_eta_.size() * q_zeta_.size());
+           pairs * static_cast<int>(p_eta_.size()) * q_count_;
   }
 
   void forward(const Environment& env, Workspace& ws, double* g) const override {
@@ -95,15 +96,44 @@ class SeparableDescriptor : public Descriptor {
   double rc_rad_ = 0.0, rc_ang_ = 0.0, like_factor_ = 1.0;
   bool rjk_smooth_ = true;
   std::vector<double> rad_rs_, rad_eta_, p_rs_, p_eta_;
-  std::vector<double> q_cos_, q_sin_, q_eps_sin2_, q_inv_norm_, q_zeta_;
-  std::vector<int> q_power_;
+  int q_count_ = 0;
+  std::vector<kernels::MirroredAngles> angles_;
 
-  void set_zeta(const std::vector<double>& zeta) {
-    q_zeta_ = zeta;
-    for (double z : zeta) {
-      const bool integer = z >= 1.0 && z < 1e6 && std::floor(z) == z;
-      q_power_.push_back(integer ? static_cast<int>(z) - 1 : -1);
+  struct Angle {
+    double cos, sin, eps_sin2, inv_norm, zeta;
+  };
+
+  // Angular factors in the order of the components; finds those that mirror each other.
+  void set_angles(const std::vector<Angle>& single) {
+    q_count_ = static_cast<int>(single.size());
+    std::vector<bool> used(single.size(), false);
+    for (std::size_t i = 0; i < single.size(); ++i) {
+      if (used[i]) continue;
+      const Angle& a = single[i];
+      const double z = a.zeta;
+      kernels::MirroredAngles both{};
+      for (int lane = 0; lane < kernels::MirroredAngles::kLanes; ++lane) {
+        both.eps_sin2[lane] = a.eps_sin2;
+        both.norm[lane] = a.inv_norm;
+        both.sin[lane] = a.inv_norm * a.sin;
+        both.cos[lane] = a.inv_norm * a.cos;
+        both.slope_sin[lane] = -z * a.inv_norm * a.sin;
+        both.slope_cos[lane] = z * a.inv_norm * a.cos;
+      }
+      both.zeta = z;
+      both.power = z >= 1.0 && z < 1e6 && std::floor(z) == z ? static_cast<int>(z) - 1 : -1;
+      both.q = both.mirror = static_cast<int>(i);
+      for (std::size_t k = i + 1; k < single.size(); ++k)
+        if (!used[k] && single[k].zeta == z && std::abs(single[k].cos + a.cos) < 1e-15 &&
+            std::abs(single[k].sin - a.sin) < 1e-15) {
+          both.mirror = static_cast<int>(k);
+          used[k] = true;
+          break;
+        }
+      angles_.push_back(both);
     }
+    std::stable_sort(angles_.begin(), angles_.end(),
+                     [](const auto& a, const auto& b) { return a.zeta < b.zeta; });
   }
 
  private:
@@ -112,20 +142,38 @@ class SeparableDescriptor : public Descriptor {
             rc_rad_,
             rc_ang_,
             like_factor_,
-            static_cast<int>(rad_rs_.size()),
-            rad_rs_.data(),
-            rad_eta_.data(),
-            static_cast<int>(p_eta_.size()),
-            p_rs_.data(),
-            p_eta_.data(),
-            static_cast<int>(q_zeta_.size()),
-            q_cos_.data(),
-            q_sin_.data(),
-            q_eps_sin2_.data(),
-            q_inv_norm_.data(),
-            q_zeta_.data(),
-            q_power_.data(),
+            gaussians(rad_rs_, rad_eta_, rc_rad_),
+            gaussians(p_rs_, p_eta_, rc_ang_),
+            q_count_,
+            static_cast<int>(angles_.size()),
+            angles_.data(),
             rjk_smooth_};
+  }
+
+  static kernels::Gaussians gaussians(const std::vector<double>& rs,
+                                      const std::vector<double>& eta, double cutoff) {
+    kernels::Gaussians s{};
+    s.count = static_cast<int>(rs.size());
+    s.rs = rs.data();
+    s.eta = eta.data();
+    s.farthest = cutoff;
+    if (rs.size() < 4) return s;
+    const double step = (rs.back() - rs.front()) / static_cast<double>(rs.size() - 1);
+    bool regular = step > 0.0;
+    for (std::size_t m = 0; m < rs.size(); ++m)
+      regular = regular && eta[m] == eta[0] &&
+                std::abs(rs[m] - rs[0] - static_cast<double>(m) * step) < 1e-14 * cutoff;
+    // Beyond these limits exponentials of single factors would leave the range of doubles.
+    const double far = std::max(cutoff - rs.front(), rs.back());
+    if (!regular || eta[0] * far * far > 600.0 || eta[0] * step * (2.0 * far + 8.0 * step) > 600.0)
+      return s;
+    s.step = step;
+    s.slope = 2.0 * eta[0] * step;
+    s.shift = s.slope * rs[1] + eta[0] * step * step;
+    s.ratio = std::exp(-s.slope * step);
+    s.up_change = std::exp(-4.0 * s.slope * step);
+    s.down_change = 1.0 / s.up_change;
+    return s;
   }
 
   // Sort the neighbours within the cutoff by species, those that take part in three-body terms
@@ -182,7 +230,7 @@ class SeparableDescriptor : public Descriptor {
     nb.pairs_count = pairs_count;
 
     const std::size_t np = static_cast<std::size_t>(pairs) + kPadding;
-    double* p = ws.pair_memory.reserve(np * (12 + p_eta_.size() + 2 * q_zeta_.size()));
+    double* p = ws.pair_memory.reserve(np * (12 + p_eta_.size() + 2 * static_cast<std::size_t>(q_count_)));
     kernels::Pairs& pr = ws.pairs;
     double** pair_arrays[] = {&pr.c,   &pr.u,   &pr.w,   &pr.w_j, &pr.w_k, &pr.w_c,
                               &pr.u_j, &pr.u_k, &pr.u_c, &pr.a,   &pr.b,   &pr.d};
@@ -192,7 +240,7 @@ class SeparableDescriptor : public Descriptor {
     }
     pr.R = p;
     pr.T = pr.R + np * p_eta_.size();
-    pr.dT = pr.T + np * q_zeta_.size();
+    pr.dT = pr.T + np * static_cast<std::size_t>(q_count_);
 
     const double beyond = 2.0 * cutoff();
     for (int i = 0; i < total + kPadding; ++i) {
@@ -243,14 +291,13 @@ class MBP : public SeparableDescriptor {
     if (rad_rs_.size() != rad_eta_.size() || p_rs_.size() != p_eta_.size() ||
         p.thetas.size() != p.zeta.size())
       throw Error("mBP descriptor: one eta for each centre and one zeta for each angle expected");
-    for (double theta : p.thetas) {
-      const double s = std::sin(theta), s2 = s * s;
-      q_cos_.push_back(std::cos(theta));
-      q_sin_.push_back(s);
-      q_eps_sin2_.push_back(p.eps * s2);
-      q_inv_norm_.push_back(1.0 / (1.0 + std::sqrt(1.0 + p.eps * s2)));
+    std::vector<Angle> angles;
+    for (std::size_t q = 0; q < p.thetas.size(); ++q) {
+      const double sin = std::sin(p.thetas[q]), x = p.eps * sin * sin;
+      angles.push_back(
+          {std::cos(p.thetas[q]), sin, x, 1.0 / (1.0 + std::sqrt(1.0 + x)), p.zeta[q]});
     }
-    set_zeta(p.zeta);
+    set_angles(angles);
   }
 };
 
@@ -279,16 +326,10 @@ class BP : public SeparableDescriptor {
       }
     p_eta_ = p.eta_ang;
     p_rs_.assign(p_eta_.size(), 0.0);
-    std::vector<double> zeta;
-    for (double z : p.zeta)
-      for (double lambda : {1.0, -1.0}) {
-        zeta.push_back(z);
-        q_cos_.push_back(lambda);
-      }
-    q_sin_.assign(zeta.size(), 0.0);
-    q_eps_sin2_.assign(zeta.size(), 0.0);
-    q_inv_norm_.assign(zeta.size(), 0.5);
-    set_zeta(zeta);
+    std::vector<Angle> angles;
+    for (double zeta : p.zeta)
+      for (double lambda : {1.0, -1.0}) angles.push_back({lambda, 0.0, 0.0, 0.5, zeta});
+    set_angles(angles);
   }
 };
 

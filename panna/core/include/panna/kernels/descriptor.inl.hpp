@@ -35,26 +35,27 @@ inline void geometry(const Separable& s, const Neighbours& nb) {
 // ---- radial part -------------------------------------------------------------------------------
 
 inline void radial_forward(const Separable& s, const Neighbours& nb, double* g) {
+  const int radial = s.radial.count;
+  for (int i = 0; i < nb.padded; i += W) {
+    double* kept = nb.gaussians + static_cast<long>(i) * radial;
+    gaussians(s.radial, load(nb.r + i), [=](int m, V e) { store(kept + m * W, e); });
+  }
   for (int t = 0; t < s.species; ++t) {
     const int begin = nb.begin[t], end = begin + nb.count[t];
-    for (int m = 0; m < s.radial; ++m) {
+    for (int m = 0; m < radial; ++m) {
       V total{};
-      for (int i = begin; i < end; i += W) {
-        const V x = load(nb.r + i) - s.rad_rs[m];
-        const V e = exponential(-s.rad_eta[m] * x * x);
-        store(nb.gaussians + static_cast<long>(i) * s.radial + m * W, e);
-        total += e * load(nb.f_rad + i);
-      }
-      g[t * s.radial + m] = sum(total);
+      for (int i = begin; i < end; i += W)
+        total += load(nb.gaussians + static_cast<long>(i) * radial + m * W) * load(nb.f_rad + i);
+      g[t * radial + m] = sum(total);
     }
   }
 }
 
 // d/dr of exp(-eta (r - Rs)^2) fc(r), from the kept exponential.
 PANNA_INLINE V radial_slope(const Separable& s, const Neighbours& nb, int i, int m) {
-  const V e = load(nb.gaussians + static_cast<long>(i) * s.radial + m * W);
-  const V x = load(nb.r + i) - s.rad_rs[m];
-  return e * (load(nb.df_rad + i) - (2.0 * s.rad_eta[m]) * x * load(nb.f_rad + i));
+  const V e = load(nb.gaussians + static_cast<long>(i) * s.radial.count + m * W);
+  const V x = load(nb.r + i) - s.radial.rs[m];
+  return e * (load(nb.df_rad + i) - (2.0 * s.radial.eta[m]) * x * load(nb.f_rad + i));
 }
 
 inline void radial_backward(const Separable& s, const Neighbours& nb, const double* g_bar) {
@@ -62,8 +63,8 @@ inline void radial_backward(const Separable& s, const Neighbours& nb, const doub
     const int begin = nb.begin[t], end = begin + nb.count[t];
     for (int i = begin; i < end; i += W) {
       V total{};
-      for (int m = 0; m < s.radial; ++m)
-        total += g_bar[t * s.radial + m] * radial_slope(s, nb, i, m);
+      for (int m = 0; m < s.radial.count; ++m)
+        total += g_bar[t * s.radial.count + m] * radial_slope(s, nb, i, m);
       store(nb.radial + i, total);
     }
   }
@@ -72,11 +73,11 @@ inline void radial_backward(const Separable& s, const Neighbours& nb, const doub
 inline void radial_tangent(const Separable& s, const Neighbours& nb, double* dg) {
   for (int t = 0; t < s.species; ++t) {
     const int begin = nb.begin[t], end = begin + nb.count[t];
-    for (int m = 0; m < s.radial; ++m) {
+    for (int m = 0; m < s.radial.count; ++m) {
       V total{};
       for (int i = begin; i < end; i += W)
         total += radial_slope(s, nb, i, m) * load(nb.radial + i);
-      dg[t * s.radial + m] = sum(total);
+      dg[t * s.radial.count + m] = sum(total);
     }
   }
 }
@@ -174,35 +175,73 @@ PANNA_INLINE V real_power(V h, double exponent) {
   return h;
 }
 
+// T_q and dT_q/dc of N / 2 pairs of mirrored angles with the same power, for one block of lanes.
+template <bool IsBP, int N>
+PANNA_INLINE void angular_factors(const MirroredAngles* angles, V c, V sin2, double* T,
+                                  double* dT) {
+  V h[N], dh[N], power[N];
+  for (int i = 0; i < N; i += 2) {
+    const MirroredAngles& t = angles[i / 2];
+    V even, slope;  // what does not change sign with the cosine, and its derivative
+    if constexpr (IsBP) {
+      even = load(t.norm);
+      slope = V{};
+    } else {
+      // Clamped so that eps = 0 and collinear neighbours stay finite.
+      const V x = larger(sin2 + load(t.eps_sin2), all(1e-20));
+      const V inv = inverse_square_root(x);
+      even = load(t.norm) + load(t.sin) * (x * inv);
+      slope = load(t.slope_sin) * (c * inv);
+    }
+    h[i] = even + load(t.cos) * c;
+    h[i + 1] = even - load(t.cos) * c;
+    dh[i] = slope + load(t.slope_cos);
+    dh[i + 1] = slope - load(t.slope_cos);
+  }
+  if (angles[0].power >= 0)
+    integer_powers(h, angles[0].power, power);
+  else
+    for (int i = 0; i < N; ++i) power[i] = real_power(h[i], angles[0].zeta - 1.0);
+  // Mirrors first: an angle without a partner overwrites what was computed for its mirror.
+  for (int i = N - 1; i >= 0; --i) {
+    const MirroredAngles& t = angles[i / 2];
+    const int q = i % 2 ? t.mirror : t.q;
+    store(T + q * W, power[i] * h[i]);
+    store(dT + q * W, power[i] * dh[i]);
+  }
+}
+
 template <bool IsBP>
 inline void factors(const Separable& s, const Pairs& pr, const PairBlock& pb) {
-  for (int n = pb.offset; n < pb.offset + pb.count; n += W) {
-    const V u = load(pr.u + n), c = load(pr.c + n);
-    double* R = pr.R + static_cast<long>(n) * s.p_count;
-    for (int p = 0; p < s.p_count; ++p) {
-      const V x = u - s.p_rs[p];
-      store(R + p * W, exponential(-s.p_eta[p] * (IsBP ? u : x * x)));
-    }
-    double* T = pr.T + static_cast<long>(n) * s.q_count;
-    double* dT = pr.dT + static_cast<long>(n) * s.q_count;
+  // Copies: the compiler must assume that stores change what is behind a pointer.
+  const Gaussians shells = s.shells;
+  const MirroredAngles* const angle = s.angle;
+  const int angles = s.angles;
+  const long r_step = W * shells.count, t_step = W * s.q_count;
+  const int begin = pb.offset, end = pb.offset + pb.count;
+  const double *const us = pr.u, *const cs = pr.c;
+  double* R = pr.R + static_cast<long>(begin) * shells.count;
+  double* T = pr.T + static_cast<long>(begin) * s.q_count;
+  double* dT = pr.dT + static_cast<long>(begin) * s.q_count;
+  for (int n = begin; n < end; n += W) {
+    const V u = load(us + n), c = load(cs + n);
+    if constexpr (IsBP)
+      for (int p = 0; p < shells.count; ++p) store(R + p * W, exponential(-shells.eta[p] * u));
+    else
+      gaussians(shells, u, [=](int p, V e) { store(R + p * W, e); });
     const V sin2 = 1.0 - c * c;
-    for (int q = 0; q < s.q_count; ++q) {
-      V h, dh;
-      if constexpr (IsBP) {
-        h = 0.5 + (0.5 * s.q_cos[q]) * c;
-        dh = all(0.5 * s.q_cos[q]);
+    int t = 0;
+    for (; t + 1 < angles; t += 2)
+      if (angle[t].zeta == angle[t + 1].zeta) {
+        angular_factors<IsBP, 4>(angle + t, c, sin2, T, dT);
       } else {
-        // Clamped so that eps = 0 and collinear neighbours stay finite.
-        const V x = larger(sin2 + s.q_eps_sin2[q], all(1e-20));
-        const V inv = inverse_square_root(x);
-        h = s.q_inv_norm[q] * (1.0 + s.q_cos[q] * c + s.q_sin[q] * (x * inv));
-        dh = s.q_inv_norm[q] * (s.q_cos[q] - s.q_sin[q] * (c * inv));
+        angular_factors<IsBP, 2>(angle + t, c, sin2, T, dT);
+        angular_factors<IsBP, 2>(angle + t + 1, c, sin2, T, dT);
       }
-      const V power = s.q_power[q] >= 0 ? integer_power(h, s.q_power[q])
-                                        : real_power(h, s.q_zeta[q] - 1.0);
-      store(T + q * W, power * h);
-      store(dT + q * W, s.q_zeta[q] * power * dh);
-    }
+    if (t < angles) angular_factors<IsBP, 2>(angle + t, c, sin2, T, dT);
+    R += r_step;
+    T += t_step;
+    dT += t_step;
   }
 }
 
@@ -212,7 +251,7 @@ template <int P, int Q>
 inline void outer_tile(const Separable& s, const Pairs& pr, const PairBlock& pb, int p0, int q0,
                        double* g) {
   V total[P][Q] = {};
-  const double* R = pr.R + static_cast<long>(pb.offset) * s.p_count + p0 * W;
+  const double* R = pr.R + static_cast<long>(pb.offset) * s.shells.count + p0 * W;
   const double* T = pr.T + static_cast<long>(pb.offset) * s.q_count + q0 * W;
   for (int n = pb.offset; n < pb.offset + pb.count; n += W) {
     const V w = load(pr.w + n);
@@ -222,7 +261,7 @@ inline void outer_tile(const Separable& s, const Pairs& pr, const PairBlock& pb,
       const V wr = w * load(R + p * W);
       for (int q = 0; q < Q; ++q) total[p][q] += wr * t[q];
     }
-    R += s.p_count * W;
+    R += s.shells.count * W;
     T += s.q_count * W;
   }
   for (int p = 0; p < P; ++p)
@@ -235,20 +274,20 @@ template <bool IsBP, int P, int Q>
 inline void tangent_tile(const Separable& s, const Pairs& pr, const PairBlock& pb, int p0, int q0,
                          double* dg) {
   V total[P][Q] = {};
-  const double* R = pr.R + static_cast<long>(pb.offset) * s.p_count + p0 * W;
+  const double* R = pr.R + static_cast<long>(pb.offset) * s.shells.count + p0 * W;
   const double* T = pr.T + static_cast<long>(pb.offset) * s.q_count + q0 * W;
   const double* dT = pr.dT + static_cast<long>(pb.offset) * s.q_count + q0 * W;
   for (int n = pb.offset; n < pb.offset + pb.count; n += W) {
     const V a = load(pr.a + n), b = load(pr.b + n), d = load(pr.d + n), u = load(pr.u + n);
     for (int p = 0; p < P; ++p) {
       const V r = load(R + p * W);
-      const V slope = IsBP ? all(-s.p_eta[p0 + p])
-                           : (-2.0 * s.p_eta[p0 + p]) * (u - s.p_rs[p0 + p]);
+      const V slope = IsBP ? all(-s.shells.eta[p0 + p])
+                           : (-2.0 * s.shells.eta[p0 + p]) * (u - s.shells.rs[p0 + p]);
       const V left = (a + b * slope) * r, right = d * r;
       for (int q = 0; q < Q; ++q)
         total[p][q] += left * load(T + q * W) + right * load(dT + q * W);
     }
-    R += s.p_count * W;
+    R += s.shells.count * W;
     T += s.q_count * W;
     dT += s.q_count * W;
   }
@@ -259,18 +298,17 @@ inline void tangent_tile(const Separable& s, const Pairs& pr, const PairBlock& p
 // Cover all (p, q) with tiles as large as the registers hold.
 template <class Tile>
 inline void for_tiles(const Separable& s, Tile tile) {
-  constexpr int P = W >= 8 ? 4 : 2;
+  constexpr int P = W >= 8 ? 2 : 1;
   int p = 0;
-  for (; p + P <= s.p_count; p += P) {
+  auto rows = [&](auto height) {
+    constexpr int H = decltype(height)::value;
     int q = 0;
-    for (; q + 4 <= s.q_count; q += 4) tile.template operator()<P, 4>(p, q);
-    for (; q < s.q_count; ++q) tile.template operator()<P, 1>(p, q);
-  }
-  for (; p < s.p_count; ++p) {
-    int q = 0;
-    for (; q + 4 <= s.q_count; q += 4) tile.template operator()<1, 4>(p, q);
-    for (; q < s.q_count; ++q) tile.template operator()<1, 1>(p, q);
-  }
+    for (; q + 8 <= s.q_count; q += 8) tile.template operator()<H, 8>(p, q);
+    for (; q + 4 <= s.q_count; q += 4) tile.template operator()<H, 4>(p, q);
+    for (; q < s.q_count; ++q) tile.template operator()<H, 1>(p, q);
+  };
+  for (; p + P <= s.shells.count; p += P) rows(Width<P>{});
+  for (; p < s.shells.count; ++p) rows(Width<1>{});
 }
 
 struct OuterTile {
@@ -296,10 +334,9 @@ struct TangentTile {
 template <bool IsBP>
 inline void pair_gradients(const Separable& s, const Pairs& pr, const PairBlock& pb,
                            const double* g_bar) {
-  constexpr int Q = 4;
   for (int n = pb.offset; n < pb.offset + pb.count; n += W) {
     const V u = load(pr.u + n), w = load(pr.w + n);
-    const double* R = pr.R + static_cast<long>(n) * s.p_count;
+    const double* R = pr.R + static_cast<long>(n) * s.shells.count;
     const double* T = pr.T + static_cast<long>(n) * s.q_count;
     const double* dT = pr.dT + static_cast<long>(n) * s.q_count;
     V value{}, du{}, dc{};  // sums of g R T, g R' T, g R T'
@@ -307,7 +344,7 @@ inline void pair_gradients(const Separable& s, const Pairs& pr, const PairBlock&
       constexpr int N = decltype(width)::value;
       V t[N], b[N] = {};
       for (int q = 0; q < N; ++q) t[q] = load(T + (q0 + q) * W);
-      for (int p = 0; p < s.p_count; ++p) {
+      for (int p = 0; p < s.shells.count; ++p) {
         const double* g = g_bar + p * s.q_count + q0;
         const V r = load(R + p * W);
         V a{};
@@ -317,12 +354,13 @@ inline void pair_gradients(const Separable& s, const Pairs& pr, const PairBlock&
         }
         const V ar = a * r;
         value += ar;
-        du += ar * (IsBP ? all(-s.p_eta[p]) : (-2.0 * s.p_eta[p]) * (u - s.p_rs[p]));
+        du += ar * (IsBP ? all(-s.shells.eta[p]) : (-2.0 * s.shells.eta[p]) * (u - s.shells.rs[p]));
       }
       for (int q = 0; q < N; ++q) dc += b[q] * load(dT + (q0 + q) * W);
     };
     int q = 0;
-    for (; q + Q <= s.q_count; q += Q) columns(q, Width<Q>{});
+    for (; q + 8 <= s.q_count; q += 8) columns(q, Width<8>{});
+    for (; q + 4 <= s.q_count; q += 4) columns(q, Width<4>{});
     for (; q < s.q_count; ++q) columns(q, Width<1>{});
     const V wdu = w * du;
     if constexpr (IsBP) {
@@ -409,11 +447,11 @@ inline void pair_tangents(const Neighbours& nb, const Pairs& pr, const PairBlock
 template <bool IsBP, class Body>
 inline void for_species_pairs(const Separable& s, const Neighbours& nb, Body body) {
   int index = 0;
-  int component = s.species * s.radial;
+  int component = s.species * s.radial.count;
   for (int a = 0; a < s.species; ++a)
     for (int b = a; b < s.species; ++b, ++index) {
       body(pair_block(nb, a, b, index), component);
-      component += s.p_count * s.q_count;
+      component += s.shells.count * s.q_count;
     }
 }
 
@@ -423,7 +461,7 @@ inline void forward(const Separable& s, const Neighbours& nb, const Pairs& pr, d
   radial_forward(s, nb, g);
   for_species_pairs<IsBP>(s, nb, [&](const PairBlock& pb, int component) {
     if (pb.count == 0) {
-      for (int i = 0; i < s.p_count * s.q_count; ++i) g[component + i] = 0.0;
+      for (int i = 0; i < s.shells.count * s.q_count; ++i) g[component + i] = 0.0;
       return;
     }
     if (IsBP && !s.rjk_smooth)
@@ -481,7 +519,7 @@ inline void tangent(const Separable& s, const Neighbours& nb, const Pairs& pr, d
   radial_tangent(s, nb, dg);
   for_species_pairs<IsBP>(s, nb, [&](const PairBlock& pb, int component) {
     if (pb.count == 0) {
-      for (int i = 0; i < s.p_count * s.q_count; ++i) dg[component + i] = 0.0;
+      for (int i = 0; i < s.shells.count * s.q_count; ++i) dg[component + i] = 0.0;
       return;
     }
     pair_tangents<IsBP>(nb, pr, pb);

@@ -12,27 +12,44 @@ namespace kernels {
 //   mBP: T_q = ([1 + c cos t_q + S_q sin t_q] / norm_q)^zeta_q,  S_q^2 = 1 - c^2 + eps sin^2 t_q
 //   BP:  T_q = ([1 + lambda_q c] / 2)^zeta_q
 // w holds the factor 2 and the cutoff functions.
+// Gaussians exp(-eta_m (x - Rs_m)^2). Where the centres are equidistant with one eta, most of them
+// follow from their neighbours (`step` > 0; see vector.inl.hpp).
+struct Gaussians {
+  int count;
+  const double* rs;   // angstrom
+  const double* eta;  // 1/angstrom^2
+  double farthest;    // largest x of interest: the cutoff, angstrom
+  double step;        // d = Rs_(m+1) - Rs_m, or 0
+  double slope, shift;  // 2 eta d,  2 eta d Rs_1 + eta d^2
+  double ratio, up_change, down_change;  // q = exp(-2 eta d^2), q^4, q^-4
+};
+
+// Two angular factors at mirrored angles, t and pi - t (mBP) or lambda = 1 and -1 (BP): they share
+// the square root. A factor without a partner has mirror = q. Numbers are repeated for the lanes
+// of the widest register.
+struct MirroredAngles {
+  static constexpr int kLanes = 8;
+  double eps_sin2[kLanes];
+  double norm[kLanes];              // 1 / norm_q
+  double sin[kLanes], cos[kLanes];  // times norm
+  double slope_sin[kLanes], slope_cos[kLanes];  // -zeta sin, zeta cos
+  double zeta;
+  int power;  // zeta - 1 where zeta is an integer, else -1
+  int q, mirror;
+};
+
 struct Separable {
-  int species;     // number of species
-  double rc_rad;   // angstrom
-  double rc_ang;   // angstrom
+  int species;         // number of species
+  double rc_rad;       // angstrom
+  double rc_ang;       // angstrom
   double like_factor;  // weight of a pair of neighbours of one species (1, or 2 for old data)
 
-  int radial;             // radial components of one species
-  const double* rad_rs;   // angstrom
-  const double* rad_eta;  // 1/angstrom^2
+  Gaussians radial;   // of one species
+  Gaussians shells;   // radial factors of the three-body term; BP: eta only
 
-  int p_count;          // radial factors of the three-body term
-  const double* p_rs;   // angstrom (mBP)
-  const double* p_eta;  // 1/angstrom^2
-
-  int q_count;               // angular factors
-  const double* q_cos;       // cos t_q (mBP) or lambda_q (BP)
-  const double* q_sin;       // sin t_q (mBP)
-  const double* q_eps_sin2;  // eps sin^2 t_q (mBP)
-  const double* q_inv_norm;  // 1 / norm_q
-  const double* q_zeta;
-  const int* q_power;  // zeta_q - 1 where zeta_q is an integer, else -1
+  int q_count;  // angular factors
+  int angles;
+  const MirroredAngles* angle;  // [angles], those with the same power behind each other
 
   bool rjk_smooth;  // BP: a pair ends where r_jk reaches the cutoff
 };

@@ -13,7 +13,17 @@ PANNA_INLINE V load(const double* p) { return *reinterpret_cast<const VUnaligned
 PANNA_INLINE void store(double* p, V x) { *reinterpret_cast<VUnaligned*>(p) = x; }
 PANNA_INLINE V all(double x) { return V{} + x; }
 PANNA_INLINE V select(I mask, V yes, V no) { return mask ? yes : no; }
-PANNA_INLINE V larger(V a, V b) { return a > b ? a : b; }
+PANNA_INLINE V larger(V a, V b) {
+#if PANNA_VECTOR_BYTES == 64
+  return (V)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
+#elif PANNA_VECTOR_BYTES == 32
+  return (V)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined(__SSE2__)
+  return (V)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+  return a > b ? a : b;
+#endif
+}
 
 PANNA_INLINE double sum(V x) {
   double s[W];
@@ -43,22 +53,17 @@ PANNA_INLINE V square_root(V x) {
 #endif
 }
 
-// 1/sqrt(x) for x > 0: hardware estimate refined by Newton steps, to about one unit in the last
-// place. Divisions and square roots would take most of the time of the angular factors.
+// 1/sqrt(x) for x > 0: hardware estimate y and the series of (1 - e)^(-1/2) with e = 1 - x y^2, to
+// about one unit in the last place. Divisions and square roots would take longer.
 PANNA_INLINE V inverse_square_root(V x) {
 #if PANNA_VECTOR_BYTES == 64
-  V y = (V)_mm512_maskz_rsqrt14_pd(0xff, (__m512d)x);
-  const V half = 0.5 * x;
-  y = y * (1.5 - half * y * y);
-  y = y * (1.5 - half * y * y);
-  return y;
+  const V y = (V)_mm512_maskz_rsqrt14_pd(0xff, (__m512d)x);
+  const V e = 1.0 - x * (y * y);  // below 1.3e-4
+  return y + (y * e) * (0.5 + e * (0.375 + e * 0.3125));
 #elif PANNA_VECTOR_BYTES == 32
-  V y = (V)_mm256_cvtps_pd(_mm_rsqrt_ps(_mm256_cvtpd_ps((__m256d)x)));
-  const V half = 0.5 * x;
-  y = y * (1.5 - half * y * y);
-  y = y * (1.5 - half * y * y);
-  y = y * (1.5 - half * y * y);
-  return y;
+  const V y = (V)_mm256_cvtps_pd(_mm_rsqrt_ps(_mm256_cvtpd_ps((__m256d)x)));
+  const V e = 1.0 - x * (y * y);  // below 7.4e-4
+  return y + (y * e) * (0.5 + e * (0.375 + e * (0.3125 + e * 0.2734375)));
 #else
   return 1.0 / square_root(x);
 #endif
@@ -115,13 +120,48 @@ PANNA_INLINE void cutoff(V r, double rc, V& f, V& df) {
   df = select(inside, (-0.5 * 3.14159265358979323846 * inv) * c, V{});
 }
 
-// h^(n) by squaring; n is the same for all lanes, so the branches are predicted.
-PANNA_INLINE V integer_power(V h, int n) {
-  V result = all(1.0);
-  while (n > 0) {
-    if (n & 1) result *= h;
-    h *= h;
-    n >>= 1;
+// h[i]^n by squaring; n is the same for all lanes, so the branches are predicted. Several powers
+// together hide the latency of the multiplications.
+template <int N>
+PANNA_INLINE void integer_powers(const V (&h)[N], int n, V (&power)[N]) {
+  V square[N];
+  for (int i = 0; i < N; ++i) square[i] = h[i];
+  for (int i = 0; i < N; ++i) power[i] = n & 1 ? h[i] : all(1.0);
+  for (n >>= 1; n > 0; n >>= 1) {
+    for (int i = 0; i < N; ++i) square[i] *= square[i];
+    if (n & 1)
+      for (int i = 0; i < N; ++i) power[i] *= square[i];
   }
-  return result;
+}
+
+// put(m, exp(-eta_m (x - Rs_m)^2)) for all m. Equidistant centres are taken in groups of four: one
+// exponential for the second of a group, its neighbours by
+//   exp(-eta (y - d)^2) = exp(-eta y^2) up,   up = exp(2 eta d y - eta d^2),
+// where `up` changes by `ratio` = exp(-2 eta d^2) from one centre to the next.
+template <class Put>
+PANNA_INLINE void gaussians(const Gaussians s, V x, Put put) {
+  auto direct = [&](int m) {
+    const V y = x - s.rs[m];
+    return exponential(-s.eta[m] * y * y);
+  };
+  if (s.step == 0.0) {
+    for (int m = 0; m < s.count; ++m) put(m, direct(m));
+    return;
+  }
+  // Lanes beyond the cutoff have no weight, but must stay finite.
+  x = -larger(-x, all(-s.farthest));
+  const double q = s.ratio;
+  V up = exponential(s.slope * x - s.shift);
+  V down = q / up;
+  int m = 0;
+  for (; m + 4 <= s.count; m += 4) {
+    const V middle = direct(m + 1), next = middle * up;
+    put(m, middle * down);
+    put(m + 1, middle);
+    put(m + 2, next);
+    put(m + 3, next * (up * q));
+    up *= s.up_change;
+    down *= s.down_change;
+  }
+  for (; m < s.count; ++m) put(m, direct(m));
 }
