@@ -33,8 +33,16 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",
-    packages=find_namespace_packages(include=["panna", "panna.*"]),
-    package_data={"panna.core": ["include/panna/*.hpp", "include/panna/kernels/*.hpp"]},
+    packages=[
+        *find_namespace_packages(include=["panna", "panna.*"]),
+        "panna.lammps_plugin.pair_style",
+    ],
+    # The plugin is compiled when LAMMPS first asks for it, see panna/lammps_plugin.
+    package_dir={"panna.lammps_plugin.pair_style": "lammps_patch"},
+    package_data={
+        "panna.core": ["include/panna/*.hpp", "include/panna/kernels/*.hpp"],
+        "panna.lammps_plugin.pair_style": ["*.h", "*.cpp"],
+    },
     ext_modules=[core],
     install_requires=[
         "numpy>=1.26",
@@ -57,6 +65,8 @@ setup(
         "console_scripts": [
             *(f"panna_{name} = panna.{name}:main" for name in PROGRAMS),
             "panna_exyz_parser = panna.tools.exyz_parser:main",
+            "panna_lammps_plugin = panna.lammps_plugin.build:main",
         ],
+        "lammps.plugins": ["panna = panna.lammps_plugin:directory"],
     },
 )

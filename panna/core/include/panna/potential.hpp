@@ -7,6 +7,7 @@
 // the published drivers of that gversion compute: 0.01 for 0, 0.001 for 1.
 #pragma once
 
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

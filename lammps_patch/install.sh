@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Copies pair_style panna into a LAMMPS source tree, for both of its builds (CMake and make):
+#     bash lammps_patch/install.sh /path/to/lammps/src
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+core=$here/../panna/core/include/panna
+
+fail() {
+    echo "panna: error: $1" >&2
+    exit 2
+}
+[ $# = 1 ] || fail "one argument expected, the src folder of LAMMPS: bash install.sh /path/to/lammps/src"
+src=$1
+[ -f "$src/pair.h" ] && [ -f "$src/neighbor.h" ] ||
+    fail "$src has no pair.h and neighbor.h; give the src folder of a LAMMPS source tree"
+grep -q REQ_FULL "$src/neighbor.h" ||
+    fail "$src is older than the neighbour requests of LAMMPS 2022; take a newer LAMMPS, or KIM"
+
+cp "$here/pair_panna.h" "$here/pair_panna.cpp" "$src/"
+rm -rf "$src/panna"
+cp -r "$core" "$src/panna"
+echo "pair_style panna is in $src; build LAMMPS as usual, with a C++17 compiler"
