@@ -35,6 +35,7 @@ AUTO = "auto"
 NONE = "none"
 STRESS_SIGNS = {"ase": -1.0, "pressure": 1.0}
 STRUCTURE_KEYS = ("Lattice", "Properties", "pbc")
+STRUCTURE_COLUMNS = ("numbers", "positions")
 ASYMMETRY = 1e-3  # of the largest component; more than rounding, so not a stress
 DISAGREEMENT = 1e-2  # of the largest component, between virial and -stress * volume
 
@@ -117,12 +118,24 @@ class ExtxyzReader:
         return replace(frame, cell=np.where(frame.pbc[:, None], frame.cell, 0.0))
 
     def _key(self, quantity: str, present: Collection[str]) -> str | None:
-        """The key of a quantity in this frame, None if the frame has none."""
+        """The key of a quantity in this frame, None if the frame has none.
+
+        Raises:
+          FrameError: several could be meant, frames before had another one, or the frame has no
+            energy or forces under the name that the user gave. (Stress and virial may be absent:
+            molecules and surfaces among crystals have none.)
+        """
         wanted = getattr(self.convention, f"{quantity}_key")
         if wanted == NONE:
             return None
         if wanted != AUTO:
             key = wanted if wanted in present else None
+            required = quantity == "forces" or (quantity == "energy" and self.energy_required)
+            if key is None and required:
+                raise FrameError(
+                    f"no {quantity} under {wanted!r}; the frame has {_listed(present)}. Name the "
+                    f"right one with --{quantity}-key, or read none with --{quantity}-key none"
+                )
         else:
             key = _well_known(quantity, present)
         if key is not None and self.chosen.setdefault(quantity, key) != key:
@@ -135,13 +148,11 @@ class ExtxyzReader:
     def _energy(self, info: Mapping[str, Any]) -> float | None:
         key = self._key("energy", info)
         if key is None:
-            if not self.energy_required:
+            if not self.energy_required or self.convention.energy_key == NONE:
                 return None
-            wanted = self.convention.energy_key
-            looked_for = "a well-known energy key" if wanted == AUTO else repr(wanted)
             raise FrameError(
-                f"no energy: looked for {looked_for}; the frame has the keys {_listed(info)}. "
-                "Name the right one with --energy-key, or accept frames without with --no-energy"
+                f"no energy under a well-known key; the frame has {_listed(info)}. Name the right "
+                "one with --energy-key, or accept frames without with --no-energy"
             )
         value = np.asarray(info[key])
         if value.dtype.kind not in "if" or value.size != 1:
@@ -214,8 +225,8 @@ def _symmetric(value: Any, key: str) -> np.ndarray:
 
 
 def _listed(keys: Collection[str]) -> str:
-    names = [key for key in keys if key not in STRUCTURE_KEYS]
-    return ", ".join(names) if names else "(none)"
+    names = [key for key in keys if key not in STRUCTURE_KEYS + STRUCTURE_COLUMNS]
+    return ", ".join(names) if names else "no such entries"
 
 
 # -- ASE -------------------------------------------------------------------------------------------

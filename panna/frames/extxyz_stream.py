@@ -21,6 +21,7 @@ from panna.errors import FrameError
 
 SUFFIXES = (".xyz", ".extxyz")
 COMPRESSIONS = ("", ".xz", ".gz")
+LONGEST_LINE = 10_000_000  # characters; a longer one is no text, and must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def open_extxyz(path: Path) -> Iterator[tuple[TextIO, Callable[[], int]]]:
     except OSError as error:
         raise FrameError(f"{path}: cannot be opened: {error.strerror}") from error
     with raw, _decompressed(raw, path.suffix.lower()) as data:
-        yield io.TextIOWrapper(data, encoding="utf-8"), raw.tell
+        yield io.TextIOWrapper(data, encoding="utf-8-sig"), raw.tell
 
 
 def _decompressed(raw: IO[bytes], suffix: str) -> IO[bytes]:
@@ -165,7 +166,7 @@ class _Lines:
 
     def _advance(self) -> None:
         try:
-            self._next = self._stream.readline() or None
+            self._next = self._stream.readline(LONGEST_LINE) or None
         except UnicodeDecodeError as error:
             raise FrameError(
                 f"line {self.count + 1} or after: not UTF-8 text; is it an extended XYZ file?"
@@ -175,3 +176,8 @@ class _Lines:
                 f"line {self.count + 1} or after: cannot be read, the file is damaged ({error})"
             ) from error
         self.count += 1
+        if self._next is not None and len(self._next) == LONGEST_LINE:
+            raise FrameError(
+                f"line {self.count}: longer than {LONGEST_LINE} characters; is it an extended XYZ "
+                "file?"
+            )

@@ -12,6 +12,7 @@ from panna.errors import FrameError
 from panna.frames.elements import KNOWN
 
 SHORTEST_VECTOR = 1e-6  # angstrom; a shorter lattice vector means "none", as in PANNA
+FARTHEST = 1e5  # angstrom, a hundredth of a millimetre; beyond it the units are wrong
 FLATTEST_CELL = 1e-6  # volume over the product of the lengths; below it vectors are dependent
 
 
@@ -34,7 +35,8 @@ class Frame:
 
     Raises:
       FrameError: wrong shapes, numbers that are not finite, unknown chemical elements, no atoms,
-        a periodic direction without a lattice vector, linearly dependent periodic vectors.
+        a periodic direction without a lattice vector, linearly dependent periodic vectors,
+        positions or lattice vectors beyond FARTHEST.
     """
 
     species: tuple[str, ...]
@@ -57,6 +59,7 @@ class Frame:
         self._check_species()
         self._store("positions", (n, 3))
         self._store("cell", (3, 3))
+        self._check_extent()
         self._store("forces", (n, 3))
         self._store("virial", (3, 3))
         self._store("per_atom_energy", (n,))
@@ -122,6 +125,16 @@ class Frame:
             )
         array.setflags(write=False)
         return array
+
+    def _check_extent(self) -> None:
+        for field, row in (("positions", "atom"), ("cell", "row")):
+            far = np.argwhere(np.abs(getattr(self, field)) > FARTHEST)
+            if len(far):
+                i, x = far[0]
+                raise self._error(
+                    f"{field}: {row} {i + 1}, {'xyz'[x]} is {getattr(self, field)[i, x]:g} "
+                    f"angstrom; expected less than {FARTHEST:g}, check the units"
+                )
 
     def _store_pbc(self) -> None:
         pbc = np.array(self.pbc)

@@ -17,6 +17,7 @@ from panna.frames.frame import Frame
 
 COINCIDENT = 1e-4  # angstrom; atoms closer than this are the same atom given twice
 MOST_IMAGES = 10_000_000  # images of the cell within the cutoff; beyond it the units are wrong
+MOST_CELLS = 50_000  # half of what vesin allows itself, see _search_radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +68,15 @@ def neighbour_list(frame: Frame, species_order: Sequence[str], cutoff: float) ->
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise FrameError(f"cutoff {cutoff}: expected a positive length in angstrom")
     species = species_indices(frame, species_order)
-    _check_images(frame, cutoff)
-    # vesin replaces zero vectors by what it needs; those along aperiodic directions carry nothing
-    # and may even be parallel to the periodic ones.
-    box = np.where(frame.pbc[:, None], frame.cell, 0.0)
-    search = CellList(cutoff=cutoff, full_list=True, sorted=True, n_threads=1)
-    pairs, vectors = search.compute(frame.positions, box, frame.pbc, quantities="PD")
+    box = _complete_box(frame, cutoff)
+    radius = _search_radius(box, cutoff)
+    _check_images(frame, radius)
+    search = CellList(cutoff=radius, full_list=True, sorted=True, n_threads=1)
+    pairs, vectors = search.compute(frame.positions, box, True, quantities="PD")
     pairs = pairs.astype(np.int64)
+    if radius > cutoff:
+        near = np.einsum("px,px->p", vectors, vectors) < cutoff**2
+        pairs, vectors = pairs[near], vectors[near]
     _check_coincidence(frame, pairs, vectors)
     first = np.zeros(frame.n_atoms + 1, np.int64)
     np.cumsum(np.bincount(pairs[:, 0], minlength=frame.n_atoms), out=first[1:])
@@ -123,12 +126,42 @@ def species_indices(frame: Frame, species_order: Sequence[str]) -> np.ndarray:
     )
 
 
-def _check_images(frame: Frame, cutoff: float) -> None:
+def _complete_box(frame: Frame, cutoff: float) -> np.ndarray:
+    """(3, 3) vectors of a box that is periodic in all directions and gives the same neighbours.
+
+    Aperiodic directions get vectors so long that no image comes within the cutoff. (vesin 0.6 takes
+    a time that grows with the square of the extent if it has to find these vectors by itself.)
+    """
     vectors = frame.cell[frame.pbc]
-    if not len(vectors):
-        return
-    widths = 1.0 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
-    images = np.prod(2.0 * np.ceil(cutoff / widths) + 1.0)
+    axes = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)
+    extents = np.ptp(frame.positions @ axes.T, axis=0)
+    return np.concatenate([vectors, (extents + 2.0 * cutoff)[:, None] * axes])
+
+
+def _search_radius(box: np.ndarray, cutoff: float) -> float:
+    """The cutoff, or more where vesin 0.6 would fail.
+
+    vesin sorts atoms into cells of about the cutoff. Beyond 1e5 cells it makes them larger, in
+    proportion, counts zero cells along the short side of a flat or thin box and ends the process
+    with a division by zero.
+    """
+    widths = _widths(box)
+    radius = cutoff
+    while True:
+        cells = np.maximum(widths / radius, 1.0)
+        shrink = np.cbrt(MOST_CELLS / np.prod(cells))
+        if shrink >= 1.0 or cells.min() * shrink > 2.0:
+            return radius
+        radius *= 1.1
+
+
+def _widths(vectors: np.ndarray) -> np.ndarray:
+    """(k,) distances between the faces of the cell that (k, 3) vectors span."""
+    return 1.0 / np.linalg.norm(np.linalg.pinv(vectors), axis=0) if len(vectors) else np.zeros(0)
+
+
+def _check_images(frame: Frame, cutoff: float) -> None:
+    images = np.prod(2.0 * np.ceil(cutoff / _widths(frame.cell[frame.pbc])) + 1.0)
     if images * frame.n_atoms > MOST_IMAGES and images > 1000:
         raise FrameError(
             f"frame {frame.name!r}: the cell {frame.cell.tolist()} angstrom is so small that a "

@@ -13,7 +13,7 @@ from panna.frames.neighbours import neighbour_list
 HIGHEST_ENERGY = 1e5  # eV per atom, absolute
 HIGHEST_FORCE = 1e3  # eV/angstrom
 SHORTEST_DISTANCE = 0.3  # angstrom, less than half of a H2 bond
-SEARCH_RADIUS = 2.0  # angstrom; a search with a shorter one is slower, for its many empty cells
+SEARCH_RADIUS = 3.0  # angstrom; longer than all bonds, so that wrong units of length are seen
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Survey:
     atoms: Range = field(default_factory=Range)
     energy_per_atom: Range = field(default_factory=Range)
     largest_force: float = 0.0
+    shortest_distance: float = SEARCH_RADIUS  # not looked for beyond it
     with_energy: int = 0
     with_forces: int = 0
     with_virial: int = 0
@@ -62,7 +63,9 @@ class Survey:
           FrameError: two atoms coincide; then the frame is not counted.
         """
         vectors = neighbour_list(frame, tuple(set(frame.species)), SEARCH_RADIUS).vectors
-        if np.any(np.linalg.norm(vectors, axis=1) < SHORTEST_DISTANCE):
+        shortest = np.linalg.norm(vectors, axis=1).min(initial=SEARCH_RADIUS)
+        self.shortest_distance = min(self.shortest_distance, float(shortest))
+        if shortest < SHORTEST_DISTANCE:
             self._suspect(f"two atoms closer than {SHORTEST_DISTANCE} angstrom", frame)
         self.frames += 1
         self.atoms.add(frame.n_atoms)
@@ -104,6 +107,7 @@ class Survey:
             ("atoms per frame", str(self.atoms)),
             ("species", ", ".join(f"{s} ({n} atoms)" for s, n in sorted(self.species.items()))),
             ("energy per atom", f"{self.energy_per_atom} eV"),
+            ("shortest distance", self._distance()),
             ("largest force", f"{self.largest_force:g} eV/angstrom" if self.with_forces else "-"),
             ("with forces", str(self.with_forces)),
             ("with virial", str(self.with_virial)),
@@ -119,6 +123,10 @@ class Survey:
             more = f", and {len(named) - 12} more" if len(named) > 12 else ""
             rows.append(("groups", ", ".join(named[:12]) + more))
         return rows
+
+    def _distance(self) -> str:
+        above = "above " if self.shortest_distance == SEARCH_RADIUS else ""
+        return f"{above}{self.shortest_distance:.3g} angstrom"
 
     def warnings(self) -> list[str]:
         """One line for each kind of sign that something is wrong."""

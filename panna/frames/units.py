@@ -2,9 +2,9 @@
 
 One table for the whole project, so that the same number in two files means the same thing.
 
-bohr and rydberg are PANNA's own constants, 0.52917721067 angstrom and 13.6056980659 eV, both
-rounded to float32 (the rounding changes them by 4e-8 relative); hartree is twice the rydberg.
-The published descriptors, forces and energies can only be reproduced with them. Against CODATA 2018
+bohr and rydberg are PANNA's own constants: 0.52917721067 angstrom rounded to float32, which changes
+it by 4e-8 relative, and 13.6056980659 eV; hartree is twice the rydberg. The published descriptors
+and the last bit of the published forces can only be reproduced with them. Against CODATA 2018
 (0.529177210903 angstrom, 13.605693122994 eV) bohr differs by 4e-8 and rydberg by 4e-7 relative:
 4e-7 of -2000 eV is 0.8 meV, the same for every frame of the same composition. Kilocalories and
 kilojoules per mole, pascal and bar follow from CODATA 2018.
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from panna.errors import FrameError
 
 BOHR = 0.529177188873291015625  # angstrom
-RYDBERG = 13.60569858551025390625  # eV
+RYDBERG = 13.6056980659  # eV
 HARTREE = 2 * RYDBERG
 EV_PER_ANGSTROM3_IN_GPA = 160.21766340  # 1.602176634e-19 J / 1e-30 m^3
 

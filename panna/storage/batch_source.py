@@ -26,7 +26,7 @@ class BatchSource:
     source: "none"; "stored": sparse dG/dx of the records; "on_the_fly": neighbour lists.
     forces: reference forces belong to the batch.
     species, cutoff: symbols of the descriptor and its range in angstrom, for "on_the_fly".
-    cache: keep serialized records and neighbour lists in memory once read.
+    cache: keep the parts of the batches, frame by frame, in memory once read.
     """
 
     index: RecordIndex
@@ -37,8 +37,7 @@ class BatchSource:
     species: tuple[str, ...] = ()
     cutoff: float = 0.0
     cache: bool = False
-    _serialized: dict[int, bytes] = field(default_factory=dict, repr=False)
-    _neighbours: dict = field(default_factory=dict, repr=False)
+    _frames: dict[int, Batch] = field(default_factory=dict, init=False, repr=False)
 
     def load(self, records: np.ndarray) -> Batch:
         """The batch of some records (B frames, N atoms in all).
@@ -54,7 +53,20 @@ class BatchSource:
         Raises:
           StorageError: a record does not fit the options; the message names file and record.
         """
-        features = parse(self._read(records), self.index.where(records[0]))
+        if not self.cache:
+            return self._read(records)
+        for record in records:
+            if int(record) not in self._frames:
+                self._frames[int(record)] = self._read(np.array([record]))
+        return self._join([self._frames[int(record)] for record in records])
+
+    def frame_bytes(self, records: np.ndarray) -> int:
+        """Memory that the cache would need for some records, measured."""
+        return sum(array.nbytes for array in self._read(records).values())
+
+    def _read(self, records: np.ndarray) -> Batch:
+        """The batch of some records, from the files."""
+        features = parse(self.index.read(records), self.index.where(records[0]))
         n_atoms = features["species"].lengths
         self._check_sizes(records, features, n_atoms)
         batch = {
@@ -74,13 +86,27 @@ class BatchSource:
             batch |= self._neighbour_list(records, features)
         return batch
 
-    def _read(self, records: np.ndarray) -> list[bytes]:
-        if not self.cache:
-            return self.index.read(records)
-        missing = np.array([r for r in records if int(r) not in self._serialized], np.int64)
-        for record, data in zip(missing, self.index.read(missing), strict=True):
-            self._serialized[int(record)] = data
-        return [self._serialized[int(record)] for record in records]
+    def _join(self, frames: list[Batch]) -> Batch:
+        """One batch of batches of one frame each: indices are moved on by what comes before."""
+        atoms = _starts([len(frame["species"]) for frame in frames])
+        numbers = range(len(frames))
+        shifts = {
+            "frame_of_atom": numbers,
+            "rows": atoms[:-1] * self.g_size,
+            "cols": 3 * atoms[:-1],
+            "index": atoms[:-1],
+        }
+        batch = {}
+        for name in frames[0]:
+            arrays = [frame[name] for frame in frames]
+            if name in shifts:
+                arrays = [a + shift for a, shift in zip(arrays, shifts[name], strict=True)]
+            elif name == "first":
+                pairs = _starts([frame[name][-1] for frame in frames])
+                arrays = [a[1:] + shift for a, shift in zip(arrays, pairs, strict=False)]
+                arrays.insert(0, np.zeros(1, np.int64))
+            batch[name] = np.concatenate(arrays)
+        return batch
 
     def _check_sizes(self, records: np.ndarray, features: dict[str, Parsed], n_atoms) -> None:
         """Every frame has atoms, an energy, descriptors of the right size and, if asked, forces."""
@@ -152,8 +178,6 @@ class BatchSource:
         }
 
     def _one_list(self, features, frame: int, record: int):
-        if record in self._neighbours:
-            return self._neighbours[record]
         where = self.index.where(record)
         if not features["panna_geometry"].lengths[frame]:
             raise StorageError(
@@ -165,10 +189,12 @@ class BatchSource:
         positions, cell, pbc = decode_geometry(geometry, len(species), where)
         symbols = tuple(self.species[s] for s in species)
         made = Frame(species=symbols, positions=positions, cell=cell, pbc=pbc, name=where)
-        found = neighbour_list(made, self.species, self.cutoff)
-        if self.cache:
-            self._neighbours[record] = found
-        return found
+        return neighbour_list(made, self.species, self.cutoff)
+
+
+def _starts(lengths: list[int]) -> np.ndarray:
+    """0 and the sums of the first 1, 2, ... lengths."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _names(feature: Parsed) -> np.ndarray:

@@ -8,13 +8,16 @@ with the same descriptor and the same options; the list of computed keys that PA
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +92,14 @@ class Outcome:
 class Worklist:
     """Examples to compute and examples whose .bin is up to date.
 
-    replaced: how many of `todo` have a .bin that is damaged or older than their example.
+    stale: the .bin files of `todo` that are damaged or do not belong to their example any more.
+    strangers: .bin files of no example; whoever packs the folder packs them too.
     """
 
     todo: tuple[Path, ...]
     done: tuple[Path, ...]
-    replaced: int
+    stale: tuple[Path, ...]
+    strangers: tuple[Path, ...]
 
 
 def key_of(example: Path) -> str:
@@ -127,12 +132,12 @@ def list_examples(directory: str | Path) -> list[Path]:
 
 
 def sort_out(calculation: Calculation, examples: Sequence[Path]) -> Worklist:
-    """Finds out which examples are still to be computed.
+    """Finds out which examples are still to be computed; changes nothing.
 
     Raises:
       StorageError: a .bin was made with another descriptor or other options, or does not say.
     """
-    todo, done, replaced = [], [], 0
+    todo, done, stale = [], [], []
     for example in examples:
         target = calculation.target(example)
         if not target.exists():
@@ -141,8 +146,16 @@ def sort_out(calculation: Calculation, examples: Sequence[Path]) -> Worklist:
             done.append(example)
         else:
             todo.append(example)
-            replaced += 1
-    return Worklist(tuple(todo), tuple(done), replaced)
+            stale.append(target)
+    expected = {calculation.target(example) for example in examples}
+    strangers = sorted(set(calculation.output_dir.glob("*.bin")) - expected)
+    return Worklist(tuple(todo), tuple(done), tuple(stale), tuple(strangers))
+
+
+def discard_stale(work: Worklist) -> None:
+    """Deletes the .bin files that are to be replaced, so that none outlives a failure."""
+    for target in work.stale:
+        target.unlink(missing_ok=True)
 
 
 def compute_one(calculation: Calculation, example: Path) -> Outcome:
@@ -175,7 +188,9 @@ def compute_all(
         for example in examples:
             yield compute_one(calculation, example)
         return
-    pool = ProcessPoolExecutor(min(processes, len(examples)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(processes, len(examples)), mp_context=get_context("spawn"), initializer=_start_worker
+    )
     try:
         waiting, running = iter(examples), set()
         while True:
@@ -200,6 +215,17 @@ def write_computed_list(directory: str | Path, examples: Sequence[Path]) -> None
     Path(directory).mkdir(parents=True, exist_ok=True)
     with atomic_write(Path(directory) / COMPUTED_LIST) as file:
         file.write("".join(f"{key_of(example)}," for example in sorted(examples)))
+
+
+def _start_worker() -> None:
+    """In a worker: Ctrl-C is the business of the parent, and the parent's end is the worker's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent_process().join()
+    os._exit(1)
 
 
 def _describe_example(calculation: Calculation, example: Path) -> DescriptorRecord:

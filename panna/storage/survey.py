@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from panna.errors import PannaError
+from panna.frames.example_file import ExampleWarning
+from panna.frames.frame import Frame
 from panna.storage.calculate import Calculation
 from panna.storage.frame_record import describe
 
@@ -36,6 +39,17 @@ class Survey:
     dense_bytes: int = 0
     sparse_bytes: int = 0
 
+    def rows(self) -> list[tuple[str, str]]:
+        """(label, text) pairs for a report."""
+        species = ", ".join(f"{symbol} ({n} atoms)" for symbol, n in sorted(self.species.items()))
+        each = f"{self.atoms_least}"
+        if self.atoms_most > self.atoms_least:
+            each += f" to {self.atoms_most}"
+        return [
+            ("atoms", f"{each} in an example, about {self.atoms} in all"),
+            ("species", f"{species} in {self.sampled} of the examples"),
+        ]
+
 
 def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
     """Reads up to SAMPLE examples and computes one of them.
@@ -45,13 +59,7 @@ def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
     Returns:
       The survey, or None if no example of the sample is readable.
     """
-    step = max(1, len(examples) // SAMPLE)
-    frames = []
-    for example in examples[::step][:SAMPLE]:
-        try:
-            frames.append(calculation.read_frame(example))
-        except PannaError:
-            continue
+    frames = _sample(calculation, examples)
     if not frames:
         return None
     g = calculation.parameters.size
@@ -74,7 +82,31 @@ def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
     )
 
 
-def _nonzeros_per_atom(calculation: Calculation, frames) -> float:
+def readable_bytes(count: float) -> str:
+    """A number of bytes for people: 950 bytes, 4.2 MB, 1.3 TB."""
+    unit = "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if count < 999.5:
+            break
+        count, unit = count / 1000, larger
+    return f"{count:.3g} {unit}"
+
+
+def _sample(calculation: Calculation, examples: Sequence[Path]) -> list[Frame]:
+    """Up to SAMPLE readable frames, spread evenly over the examples."""
+    chosen = np.unique(np.linspace(0, len(examples) - 1, SAMPLE).astype(int))
+    frames = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExampleWarning)  # the calculation collects them
+        for number in chosen:
+            try:
+                frames.append(calculation.read_frame(examples[number]))
+            except PannaError:
+                continue
+    return frames
+
+
+def _nonzeros_per_atom(calculation: Calculation, frames: Sequence[Frame]) -> float:
     """Non-zero elements of dG/dx per atom, from the first frame that can be computed."""
     if calculation.derivatives == "none":
         return 0.0

@@ -94,7 +94,9 @@ def write_tfrecord(
                     f"({first.descriptor_hash} and {record.descriptor_hash}); "
                     "pack data of one descriptor only"
                 )
-            writer.write(_example(record, sparse, count == 0).SerializeToString())
+            example = _example(record, sparse, count == 0)
+            # Otherwise the order of the features, and with it every byte, changes from run to run.
+            writer.write(example.SerializeToString(deterministic=True))
             count += 1
         if first is None:
             raise StorageError(f"{path}: no frame to write")

@@ -99,6 +99,18 @@ def test_cache_and_parallel_calls_change_nothing(files, source, options):
         assert_equal_batches(list(dataset.epoch_batches(1)), plain)
 
 
+def test_a_bare_data_set_has_all_frames_in_order_without_derivatives(files):
+    bare = opened(files, "stored", forces=True, cache=True).bare()
+    batches = list(bare.epoch_batches(5))
+    assert list(chain(*names(batches))) == [f"frame{i}".encode() for i in range(10)]
+    assert "forces" in batches[0] and "values" not in batches[0]
+
+
+def test_the_memory_of_a_frame_is_measured(files):
+    none, stored = (opened(files, s).source.frame_bytes(np.arange(3)) for s in ("none", "stored"))
+    assert stored - none > 20 * 3 * 3 * SIZE  # rows, cols, values of more than one element a row
+
+
 def test_the_arrays_of_a_batch_are_the_records_one_after_the_other(files, records):
     by_name = {record.name.encode(): record for record in records}
     for batch in opened(files, forces=True).epoch_batches(0):
