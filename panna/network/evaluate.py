@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from panna.errors import TrainingError
 from panna.network.activations import ACTIVATIONS
 from panna.network.parameters import Model, SpeciesNetwork
+from panna.storage.record import DescriptorRecord
 
 
 def atomic_energies(model: Model, species: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
@@ -43,6 +45,32 @@ def energies_and_gradients(
             std = 1.0 if model.scale_std is None else model.scale_std[s]
             gradients[atoms] = slopes / std
     return energies, gradients
+
+
+def stored_forces(record: DescriptorRecord, gradients: np.ndarray) -> np.ndarray:
+    """Forces from the derivatives of the descriptors that a record holds.
+
+    F_k = -sum_i,c (dE_i/dG_i[c]) (dG_i[c]/dx_k), in float64.
+
+    Args:
+      record: one frame with stored derivatives.
+      gradients: (n, g), dE/dG in eV.
+    Returns:
+      (n, 3) float64, eV/angstrom.
+    Raises:
+      TrainingError: the record has no derivatives.
+      StorageError: its derivatives do not fit its atoms.
+    """
+    derivatives = record.sparse_derivatives()
+    if derivatives is None:
+        raise TrainingError(
+            f"frame {record.name}: no derivatives of the descriptors stored; compute and pack them "
+            "with include_derivatives = True, or use data that hold positions"
+        )
+    derivatives.check(record.n_atoms, record.g_size)
+    slopes = np.asarray(gradients, np.float64).ravel()[derivatives.rows]
+    flat = np.bincount(derivatives.cols, slopes * derivatives.values, 3 * record.n_atoms)
+    return -flat.reshape(-1, 3)
 
 
 def _run(

@@ -262,5 +262,5 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         raise TrainingError(f"{path}: no such file; expected a model or a checkpoint") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(
-            f"{path}: damaged or not a model file ({error}); use another checkpoint"
+            f"{path}: damaged or not a model file ({error})"
         ) from error

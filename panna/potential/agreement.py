@@ -21,6 +21,7 @@ from panna.frames.neighbours import neighbour_list
 from panna.network.evaluate import atomic_energies
 from panna.network.parameters import Model
 from panna.potential.compiled import open_potential, pair_gradient
+from panna.potential.descriptor_source import first_difference
 from panna.potential.panna_in import descriptor_of, read_potential
 from panna.potential.panna_networks import read_networks
 
@@ -92,8 +93,10 @@ def check_potential(
     parameters = descriptor_of(model)
     potential = open_potential(directory, filename)
     again, found = read_potential(directory, filename)
-    if found != parameters and found.hash != parameters.hash:
-        _check_close(found, parameters, Path(directory) / filename)
+    if difference := first_difference(found, parameters):
+        raise PotentialError(
+            f"{Path(directory) / filename}: descriptor read back: {difference}; not usable"
+        )
 
     def energies() -> Iterator[Energies]:
         for frame in _frames(parameters, frames):
@@ -172,23 +175,6 @@ def random_descriptors(model: Model) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def _frames(parameters: DescriptorParameters, frames: Iterable[Frame] | None) -> Iterable[Frame]:
     return random_frames(parameters) if frames is None else frames
-
-
-def _check_close(found: DescriptorParameters, meant: DescriptorParameters, path: Path) -> None:
-    """Centres written as first and step may differ in the last digit, nothing else may."""
-    for name, value in meant.to_dict().items():
-        other = found.to_dict().get(name)
-        if value == other:
-            continue
-        try:
-            close = np.allclose(value, other, rtol=1e-9, atol=1e-9)
-        except (TypeError, ValueError):
-            close = False
-        if not close:
-            raise PotentialError(
-                f"{path}: the descriptor read back has {name} = {other}, the network {value}; "
-                "the potential is not usable"
-            )
 
 
 def _compare(

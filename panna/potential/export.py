@@ -24,7 +24,7 @@ def export_directory(target: str | Path) -> Iterator[Path]:
     Raises:
       PotentialError: target is a file, holds something else, or cannot be made.
     """
-    target = Path(target)
+    shown = target = Path(target)
     check_replaceable(target)
     target = target.resolve()
     new = target.with_name(f".{target.name}.new.{os.getpid()}")
@@ -36,7 +36,10 @@ def export_directory(target: str | Path) -> Iterator[Path]:
             f"{target}: cannot be made ({error.strerror}); choose another output_dir"
         ) from error
     try:
-        yield new
+        try:
+            yield new
+        except PotentialError as error:  # about the folder that the user knows
+            raise PotentialError(str(error).replace(str(new), str(shown))) from error
         if target.exists():
             os.rename(target, old)
             try:

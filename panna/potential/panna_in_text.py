@@ -14,6 +14,8 @@ from pathlib import Path
 
 from panna.errors import PotentialError
 
+MOST = 100_000  # centres, angles, layers; a larger count is a damaged file
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -98,8 +100,8 @@ class Section:
     def count(self, key: str) -> int:
         """One positive whole number."""
         number = self.number(key)
-        if number != int(number) or number < 1:
-            raise self.error(key, "a positive whole number expected")
+        if number != int(number) or not 1 <= number <= MOST:
+            raise self.error(key, f"a whole number from 1 to {MOST} expected")
         return int(number)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from panna import __version__
 from panna.descriptors.parameters import MBP, DescriptorParameters, from_dict
-from panna.errors import PannaError, PotentialError
+from panna.errors import DescriptorError, PannaError, PotentialError, TrainingError
 from panna.files import atomic_write
 from panna.network.activations import ACTIVATIONS, activation_name
 from panna.network.parameters import Model, SpeciesNetwork
@@ -49,10 +49,15 @@ def read_networks(directory: str | Path) -> Model:
         raise PotentialError(
             f"{path}: its lists over species or layers do not fit together ({error})"
         ) from error
-    if metadata.get("descriptor"):
+    except TrainingError as error:
+        raise PotentialError(f"{path}: {error}") from error
+    if not metadata.get("descriptor"):
+        return model
+    try:
         parameters = from_dict(metadata["descriptor"])
-        model = replace(model, descriptor=parameters.to_dict(), descriptor_hash=parameters.hash)
-    return model
+    except (DescriptorError, TypeError, ValueError) as error:
+        raise PotentialError(f"{path}: descriptor: {error}") from error
+    return replace(model, descriptor=parameters.to_dict(), descriptor_hash=parameters.hash)
 
 
 def write_networks(model: Model, directory: str | Path) -> list[Path]:

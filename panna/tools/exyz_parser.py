@@ -17,7 +17,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.console import Progress, say
-from panna.errors import FrameError, run_program
+from panna.errors import FileError, FrameError, run_program
 
 if TYPE_CHECKING:
     from panna.frames.extxyz import ExtxyzReader
@@ -36,7 +36,8 @@ exit code is then 2. Files are named <prefix><file>_<frame number>.example."""
 
 EPILOG = """\
 keys: a name, "auto" (well-known names such as energy, REF_energy, dft_energy; an error if there are
-several) or "none" (do not read). Forces are columns, the others entries of the comment line.
+several) or "none" (do not read). Forces are columns, the others entries of the comment line. With
+a name given, a frame without that energy or those forces is left out.
 stress and virial: nine numbers, or six in the order xx yy zz yz xz xy. virial = -dE/dstrain.
 units: length angstrom, bohr, nm; energy eV, meV, Ry, Ha, kcal/mol, kJ/mol; force energy/length;
 stress eV/angstrom^3, Ha/bohr^3, Ry/bohr^3, GPa, kbar, bar.
@@ -174,7 +175,7 @@ def _prepare(outdir: Path) -> int:
     try:
         outdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FrameError(f"{outdir}: cannot be made: {error.strerror}") from error
+        raise FileError(f"{outdir}: cannot be made: {error.strerror}") from error
     return sum(1 for _ in outdir.glob("*.example"))
 
 
@@ -249,12 +250,17 @@ def _is_present(frame: Frame, target: Path) -> bool:
 
     if not target.exists():
         return False
-    if read_example(target).fingerprint == frame.fingerprint:
+    there = read_example(target)
+    if _identity(there) == _identity(frame):
         return True
     raise FrameError(
         f"{target} exists with another content; choose another --outdir or --prefix, "
         "or remove the file"
     )
+
+
+def _identity(frame: Frame) -> tuple[str, str, float]:
+    return frame.fingerprint, frame.group, frame.weight
 
 
 def _write(frame: Frame, target: Path, source: Path, number: int) -> None:
@@ -316,7 +322,7 @@ def _say_result(args: argparse.Namespace, reader: ExtxyzReader, outcome: Outcome
 
 def _say_rows(rows: Sequence[tuple[str, str]]) -> None:
     for label, text in rows:
-        say(f"  {label:<17}{text}")
+        say(f"  {label:<19}{text}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""Training: losses, schedules, the loop, checkpoints and summaries.
+"""Training: from packed descriptors to networks.
 
-Importing this package does not import TensorFlow; `loop` does.
+`session` prepares a training from its configuration and `loop` runs it. Around them: `data`,
+`statistics`, `reference_energies`, `offsets` and `scaling` for what the networks see; `networks`,
+`step`, `losses`, `adam` and `schedule` for the optimisation; `state`, `checkpoints` and `restart`
+for going on later; `metrics` and `summaries` for looking at it.
+
+Importing this package does not import TensorFlow; `tensorflow_setup` does so in the right way.
 """

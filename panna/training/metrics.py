@@ -103,8 +103,9 @@ COLUMNS = {
     "force_rmse_eV_per_angstrom": "force_rmse",
     "force_mae_eV_per_angstrom": "force_mae",
 }
-HEADER = ("epoch", "step", "learning_rate") + tuple(
-    f"{data}_{name}" for data in ("train", "validation") for name in COLUMNS
+HEADER = (
+    *("epoch", "step", "learning_rate"),
+    *(f"{data}_{name}" for data in ("train", "validation") for name in COLUMNS),
 )
 
 

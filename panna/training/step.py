@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -83,8 +84,10 @@ class Step:
         spec = {name: s for name, s in signature.items() if s.dtype != tf.string}
         self._used = tuple(spec)
         size = tf.TensorSpec([], tf.float64)
-        self._train = tf.function(self._train_graph, input_signature=[spec, size])
-        self._validate = tf.function(self._validate_graph, input_signature=[spec])
+        # Without autograph, which would take longer than the tracing itself.
+        compiled = partial(tf.function, autograph=False)
+        self._train = compiled(self._train_graph, input_signature=[spec, size])
+        self._validate = compiled(self._validate_graph, input_signature=[spec])
 
     def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
         """Changes the weights once. `step` counts from 1.
@@ -114,9 +117,14 @@ class Step:
             loss, self.optimiser.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         norm = tf.linalg.global_norm(gradients)
-        if tf.math.is_finite(norm) and tf.math.is_finite(loss):
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, norm.dtype))
+
+        def update() -> tf.Tensor:
             self.optimiser.apply(gradients, step_size)
             self._average()
+            return finite
+
+        tf.cond(finite, update, lambda: finite)
         return sums, norm
 
     def _validate_graph(self, batch: Batch) -> tf.Tensor:

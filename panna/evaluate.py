@@ -1,0 +1,174 @@
+"""panna_evaluate: errors of networks on structures with known energies and forces."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and not __package__:
+    # Started as a script: prefer the installed package, fall back to the checkout.
+    sys.path[0:1] = []
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from panna.console import Progress, say
+from panna.errors import run_program
+
+if TYPE_CHECKING:
+    from panna.config import Config
+    from panna.evaluation.errors import Predictions, References, Statistics
+    from panna.evaluation.networks import NamedNetwork
+    from panna.evaluation.structures import StructureSet
+
+DESCRIPTION = """\
+Evaluate trained networks on structures with known energies and forces: RMSE, MAE and largest error
+on the screen and in summary.json, all numbers in <step>.dat and <step>_forces.dat, parity plots."""
+
+EPILOG = """\
+example of an ini file:
+  [IO_INFORMATION]
+  data_dir = examples/test
+  example_format = examples        # or TFR (*.tfrecord), single_files (*.bin)
+  train_dir = train
+  eval_dir = evaluation
+  [VALIDATION_OPTIONS]
+  compute_forces = True
+  step_number = best               # a step, -1 for the last, a list; all checkpoints if absent"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of panna_evaluate; returns the exit code."""
+    return run_program(_run, argv)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="panna_evaluate",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="ini file")
+    parser.add_argument("--debug", action="store_true", help="accepted, as in PANNA; no effect")
+    return parser.parse_args(argv)
+
+
+def _run(argv: list[str] | None) -> None:
+    args = _arguments(argv)
+    # Imported here so that --help and wrong arguments are answered at once.
+    from panna.config import read_config
+    from panna.config.evaluate import EVALUATE
+
+    config = read_config(args.config, EVALUATE)
+    for notice in config.notices:
+        say(f"note: {notice}")
+
+    # TensorFlow, which reads TFRecord files, is chatty otherwise.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from panna.evaluation.setup import open_data, open_networks
+
+    networks = open_networks(config)
+    data = open_data(config, networks)
+    eval_dir = config["IO_INFORMATION"]["eval_dir"]
+    eval_dir.mkdir(parents=True, exist_ok=True)
+    _say_plan(config, networks, data)
+    references, predictions = _evaluate(config, networks, data)
+    statistics = _write(config, eval_dir, data, networks, references, predictions)
+    _say_errors(networks, statistics)
+    say(f"\nWritten to {eval_dir}: summary.json and, for each network, numbers and plots")
+
+
+def _evaluate(
+    config: Config, networks: list[NamedNetwork], data: StructureSet
+) -> tuple[References, list[Predictions]]:
+    import warnings
+
+    from panna.evaluation.errors import gather
+    from panna.evaluation.predict import predict
+
+    forces = config["VALIDATION_OPTIONS"]["compute_forces"]
+    threads = config["PARALLELIZATION"]["number_of_process"] or 0
+
+    def counted(progress: Progress):
+        for result in predict(networks, data, forces, threads):
+            progress.advance()
+            yield result
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Progress(len(data), "evaluating", "structures") as progress:
+            results = gather(counted(progress))
+    for text in dict.fromkeys(str(warning.message) for warning in caught):
+        say(f"warning: {text}")
+    return results
+
+
+def _write(
+    config: Config,
+    eval_dir: Path,
+    data: StructureSet,
+    networks: list[NamedNetwork],
+    references: References,
+    predictions: list[Predictions],
+) -> list[Statistics]:
+    from panna.evaluation.errors import Statistics
+    from panna.evaluation.summary import SUMMARY, write_network, write_summary
+
+    options = config["VALIDATION_OPTIONS"]
+    statistics, files = [], []
+    with Progress(len(networks), "writing", "networks") as progress:
+        for network, predicted in zip(networks, predictions, strict=True):
+            statistics.append(Statistics.of(references, predicted, network.model.species))
+            files.append(
+                write_network(
+                    eval_dir,
+                    network,
+                    references,
+                    predicted,
+                    add_offset=options["add_offset"],
+                    plots=options["plots"],
+                )
+            )
+            progress.advance()
+    write_summary(eval_dir / SUMMARY, data, references, networks, statistics, files)
+    return statistics
+
+
+def _say_plan(config: Config, networks: list[NamedNetwork], data: StructureSet) -> None:
+    io = config["IO_INFORMATION"]
+    names = [network.title for network in networks]
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    source = io["train_dir"] if io["networks_format"] == "checkpoint" else io["networks_folder"]
+    say(f"networks    {source} ({io['networks_format']}): {shown}")
+    say(f"species     {', '.join(networks[0].model.species)}")
+    say(f"structures  {data.directory} ({data.form}): {len(data)}")
+
+
+def _say_errors(networks: list[NamedNetwork], statistics: list[Statistics]) -> None:
+    from panna.evaluation import summary
+
+    say(f"\nErrors: {summary.UNITS}")
+    say(summary.error_table(networks, statistics))
+    best = min(range(len(networks)), key=lambda k: _energy_rmse(statistics[k]))
+    chosen = statistics[best]
+    if len(networks) > 1:
+        say(f"\nSmallest E RMSE: {networks[best].title}; below, its errors in detail")
+    if chosen.per_atom is None:
+        say("The structures have no reference energies")
+    else:
+        say(f"largest error of an energy: {chosen.worst_energy}")
+    if chosen.forces is not None:
+        say(f"largest error of a force: {chosen.worst_force}")
+        say("\n" + summary.species_table(chosen))
+    if chosen.groups:
+        say("\n" + summary.group_table(chosen))
+
+
+def _energy_rmse(statistics: Statistics) -> float:
+    return statistics.per_atom.rmse if statistics.per_atom is not None else float("inf")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""From the ini file of evaluate to networks and structures that fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from panna.config import Config
+from panna.evaluation.networks import (
+    NamedNetwork,
+    from_checkpoints,
+    from_network_directory,
+    from_potential,
+    with_descriptor,
+)
+from panna.evaluation.structures import StructureSet
+from panna.potential.descriptor_source import read_descriptor_input
+
+OFFSET_TOLERANCE = 1e-6  # eV; reference energies in an ini file are rounded
+
+
+def open_networks(config: Config) -> list[NamedNetwork]:
+    """The networks that the file asks for.
+
+    Raises:
+      PannaError: they cannot be read, or do not fit what the file says about them.
+    """
+    io, options = config["IO_INFORMATION"], config["VALIDATION_OPTIONS"]
+    if io["networks_format"] == "PANNA":
+        networks = [from_network_directory(io["networks_folder"])]
+    elif io["networks_format"] == "LAMMPS":
+        networks = [from_potential(io["networks_folder"], io["potential_file"])]
+    else:
+        networks = from_checkpoints(
+            io["train_dir"], options["step_number"], options["subsampling"], options["single_step"]
+        )
+    if io["gvector_input"] is not None:
+        parameters = read_descriptor_input(io["gvector_input"])
+        networks = with_descriptor(networks, parameters, io["gvector_input"])
+    _check(config, networks)
+    return networks
+
+
+def open_data(config: Config, networks: Sequence[NamedNetwork]) -> StructureSet:
+    """The structures that the file asks for.
+
+    Raises:
+      StorageError: there are none.
+    """
+    io, options = config["IO_INFORMATION"], config["VALIDATION_OPTIONS"]
+    data = StructureSet.open(io["data_dir"], io["example_format"], networks[0].model.species)
+    count = options["batch_size"]
+    return data if count < 0 else data.subset(count, options["seed"])
+
+
+def _check(config: Config, networks: Sequence[NamedNetwork]) -> None:
+    """What the file says about the networks must be so."""
+    for network in networks:
+        model = network.model
+        for section in ("TFR_STRUCTURE", "DATA_INFORMATION"):
+            size = config[section]["g_size"]
+            if size is not None and size != model.g_size:
+                raise config.error(
+                    section, "g_size", f"{network.source} takes {model.g_size} components"
+                )
+        check_species(config, "DATA_INFORMATION", "atomic_sequence", network)
+        check_offsets(config, "DATA_INFORMATION", "output_offset", network)
+
+
+def check_species(config: Config, section: str, key: str, network: NamedNetwork) -> None:
+    """Raises ConfigError if a list of species in the file is not that of the network."""
+    species = config[section][key]
+    if species is not None and species != network.model.species:
+        raise config.error(
+            section,
+            key,
+            f"{network.source} has the species {', '.join(network.model.species)}, in this order; "
+            "correct the key or remove it, the network knows its species",
+        )
+
+
+def check_offsets(config: Config, section: str, key: str, network: NamedNetwork) -> None:
+    """Raises ConfigError if reference energies in the file are not those of the network."""
+    offsets, known = config[section][key], network.model.offsets
+    if offsets is None:
+        return
+    if len(offsets) != len(known) or not np.allclose(offsets, known, 0, OFFSET_TOLERANCE):
+        raise config.error(
+            section,
+            key,
+            f"{network.source} has {', '.join(f'{offset:.9g}' for offset in known)} eV; correct "
+            "the key or remove it, the network knows its reference energies",
+        )

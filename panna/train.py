@@ -1,0 +1,154 @@
+"""panna_train: trains per-species networks on packed descriptors, energies and forces."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and not __package__:
+    # Started as a script: prefer the installed package, fall back to the checkout.
+    sys.path[0:1] = []
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from panna.console import Progress, say, table
+from panna.errors import ConfigError, run_program
+
+if TYPE_CHECKING:
+    from panna.config.reader import Config
+    from panna.training.metrics import Errors
+    from panna.training.session import Session
+
+DESCRIPTION = """\
+Train neural networks on the TFRecord files of tfr_packer.
+
+A training that was stopped (Ctrl-C, the end of a batch job, a crash) continues from its last
+checkpoint when the same command is given again, with the same result as without the stop."""
+
+EPILOG = """\
+files in train_dir: checkpoints/step_N.npz, best.npz (smallest validation loss), metrics.csv (one
+row per epoch), tensorboard/ (tensorboard --logdir TRAIN_DIR)."""
+
+CLUSTER_FLAGS = ("list_of_nodes", "task_index_variable", "parameter_servers", "communication_port")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of panna_train; returns the exit code."""
+    return run_program(_run, argv)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="panna_train",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", required=True, metavar="FILE", type=Path, help="ini file")
+    parser.add_argument("--debug", action="store_true", help="show the messages of TensorFlow")
+    for flag in CLUSTER_FLAGS:
+        parser.add_argument(f"--{flag}", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def _run(argv: list[str] | None) -> int:
+    args = _arguments(argv)
+    for flag in CLUSTER_FLAGS:
+        if getattr(args, flag) is not None:
+            raise ConfigError(
+                f"--{flag}: training on several nodes is not supported yet; remove the flag"
+            )
+    from panna.config.reader import read_config
+    from panna.config.train import TRAIN
+
+    config = read_config(args.config, TRAIN)
+    for notice in config.notices:
+        say(notice)
+
+    from panna.training.tensorflow_setup import prepare_tensorflow
+
+    pipeline = config["PARALLELIZATION"]
+    device = prepare_tensorflow(
+        args.debug,
+        pipeline["inter_op_parallelism_threads"],
+        pipeline["intra_op_parallelism_threads"],
+        config["IO_INFORMATION"]["log_device_placement"],
+    )
+    from panna.training.session import prepare
+
+    session = prepare(config)
+    _report_start(config, session, device)
+    if session.position.step >= session.total_steps:
+        say("\nNothing is left to do; for a longer training raise max_epochs or max_steps.")
+        return 0
+    return _train(config, session)
+
+
+def _report_start(config: Config, session: Session, device: str) -> None:
+    from panna.training.session import frames_and_atoms
+
+    data, model, training = session.data, session.model, config["TRAINING_PARAMETERS"]
+    say(f"Training data: {frames_and_atoms(session.statistics, data.species)}")
+    say(f"  {'with' if data.summary.has_forces else 'without'} forces; {data.cache}")
+    if data.validation is not None:
+        say(f"Validation data: {data.validation.n_frames} frames")
+    else:
+        say("Validation data: none. Without them there is no best model and no warning of")
+        say("  overfitting; give [VALIDATION_OPTIONS] data_dir")
+    say(f"Reference energies, {session.offsets.origin}:")
+    for symbol, offset in zip(model.species, model.offsets, strict=True):
+        say(f"  {symbol} {offset:.6f} eV")
+    if session.offsets.note:
+        say(f"  {session.offsets.note}")
+    what = "standardised" if model.scale_mean is not None else "as they are"
+    say(f"Networks: {model.n_parameters} parameters, {model.g_size} inputs, {what}")
+    for symbol, one in zip(model.species, session.networks, strict=True):
+        say(f"  {symbol} {one.text()}")
+    say(f"Derivatives of the descriptors: {data.derivatives}")
+    say(f"Precision {training['precision']}, seed {training['seed']}, on {device}")
+    length = f"{session.epochs:.6g} epochs of {data.train.n_batches} steps"
+    rate = session.loop.schedule
+    final = rate(session.total_steps - 1)
+    say(f"Length: {session.total_steps} steps, {length}; learning rate {rate(0):g} to {final:.3g}")
+    if session.continued:
+        say(f"Continued after step {session.position.step}")
+
+
+def _train(config: Config, session: Session) -> int:
+    first, total = session.position.step, session.total_steps
+    with Progress(total - first, "training", "steps") as progress:
+        signal = session.loop.run(progress.advance)
+    if signal is not None:
+        say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")
+        say("The same command continues the training.")
+        return 128 + signal
+    _report_end(config, session)
+    return 0
+
+
+def _report_end(config: Config, session: Session) -> None:
+    loop, position = session.loop, session.position
+    rows = [_row("training, last epoch", loop.last_training)]
+    if loop.last_validation is not None:
+        rows.append(_row("validation, last step", loop.last_validation))
+        rows.append(_row(f"validation, best (step {position.best_step})", position.best))
+    headers = ["errors", "E RMSE meV/atom", "E MAE", "F RMSE eV/angstrom", "F MAE"]
+    say("\n" + table(headers, rows))
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    say(f"\nWritten to {train_dir}: checkpoints/, metrics.csv, tensorboard/")
+    if position.best is not None:
+        say(f"  best.npz, the model of step {position.best_step}: step_number = best")
+    say(f"Look at it: tensorboard --logdir {train_dir}")
+    say(f"Next: panna_evaluate and panna_extract_weights, both with train_dir = {train_dir}")
+
+
+def _row(what: str, errors: Errors) -> list[str | None]:
+    cells = [f"{1e3 * errors.energy_rmse:.3f}", f"{1e3 * errors.energy_mae:.3f}"]
+    if errors.has_forces:
+        cells += [f"{errors.force_rmse:.4f}", f"{errors.force_mae:.4f}"]
+    return [what, *cells, *[None] * (4 - len(cells))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What a run must have in common with the one that it continues."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panna.config.reader import Config
+from panna.errors import TrainingError
+from panna.training.checkpoints import BEST, Checkpoint, list_checkpoints, read_checkpoint
+from panna.training.networks import Architecture
+from panna.training.statistics import Statistics
+
+TRAINING = "TRAINING_PARAMETERS"
+# Keys that may change: how long, and where derivatives come from (that is kept as it was).
+FREE = ("max_steps", "max_epochs", "derivatives")
+DATA = "data"
+
+
+def settings(
+    config: Config,
+    species: tuple[str, ...],
+    networks: tuple[Architecture, ...],
+    statistics: Statistics,
+) -> dict[str, Any]:
+    """All that decides about the course of the training, by "[SECTION] key"; plain JSON values."""
+    training = config[TRAINING]
+    found: dict[str, Any] = {
+        f"[{TRAINING}] {key}": value for key, value in training.items() if key not in FREE
+    }
+    if training["learning_rate_final"] is not None:
+        for key in ("max_steps", "max_epochs"):
+            found[f"[{TRAINING}] {key}"] = training[key]
+    found["[IO_INFORMATION] dataset_shuffle"] = config["IO_INFORMATION"]["dataset_shuffle"]
+    found["[DATA_INFORMATION] atomic_sequence"] = species
+    found["[DATA_INFORMATION] output_offset"] = config["DATA_INFORMATION"]["output_offset"] or "fit"
+    for symbol, one in zip(species, networks, strict=True):
+        found[f"[{symbol}] architecture"] = one.sizes
+        found[f"[{symbol}] activations"] = one.activations
+        found[f"[{symbol}] trainable"] = one.trainable
+        own = config.species_sections.get(symbol, {})
+        found[f"[{symbol}] output_offset"] = own.get("output_offset")
+    found[DATA] = _digest(statistics)
+    return json.loads(json.dumps(found))
+
+
+def last_checkpoint(config: Config) -> Checkpoint | None:
+    """Where to continue; None for a new training.
+
+    Raises:
+      ConfigError: restart_mode asks for a checkpoint and there is none.
+      TrainingError: the checkpoint is damaged, or train_dir holds remains of another training.
+    """
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    found = list_checkpoints(train_dir)
+    if found:
+        try:
+            return read_checkpoint(found[max(found)])
+        except TrainingError as error:
+            raise TrainingError(f"{error}; delete it to continue from the one before") from error
+    if config["IO_INFORMATION"]["restart_mode"] == "continue_from_last_ckpt":
+        raise config.error(
+            "IO_INFORMATION", "restart_mode", f"there is no checkpoint in {train_dir}"
+        )
+    if (Path(train_dir) / BEST).exists():
+        raise TrainingError(
+            f"{Path(train_dir) / BEST}: belongs to a training whose checkpoints are gone; move "
+            "the folder away or choose another train_dir"
+        )
+    return None
+
+
+def check_settings(config: Config, checkpoint: Checkpoint, now: dict[str, Any]) -> None:
+    """Raises TrainingError if a run cannot continue with these settings; names the keys."""
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    before = checkpoint.state.get("settings")
+    if before is None:
+        raise TrainingError(
+            f"{train_dir}: its checkpoints were not written by panna_train; choose another "
+            "train_dir"
+        )
+    different = [key for key in before | now if before.get(key) != now.get(key)]
+    if not different:
+        return
+    lines = []
+    for key in different:
+        if key == DATA:
+            lines.append("the training data: other frames, energies or order")
+        else:
+            lines.append(f"{key} = {_text(now.get(key))} found, {_text(before.get(key))} expected")
+    if any(key.endswith((" max_steps", " max_epochs")) for key in different):
+        lines.append("with learning_rate_final the whole schedule depends on the length of the run")
+    raise TrainingError(
+        f"{config.path}: the training in {train_dir} was begun with other settings:\n  "
+        + "\n  ".join(lines)
+        + "\nRestore them to continue it, or choose another train_dir for a new training"
+    )
+
+
+def same_validation(checkpoint: Checkpoint, now: list[list[Any]]) -> bool:
+    """Whether the validation data are those of before; if not, losses cannot be compared."""
+    return checkpoint.state.get("validation") == now
+
+
+def _digest(statistics: Statistics) -> str:
+    """Tells apart data sets by compositions and energies, in the order of the files."""
+    digest = hashlib.sha256(np.ascontiguousarray(statistics.compositions).tobytes())
+    digest.update(np.ascontiguousarray(statistics.energies).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "not given" if value is None else str(value)

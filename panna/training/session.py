@@ -1,0 +1,224 @@
+"""A training from its configuration: data, networks, the compiled step and the loop, ready to run.
+
+Read `prepare` from top to bottom to see what happens before the first step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from panna import __version__
+from panna.config.reader import Config
+from panna.descriptors.parameters import from_dict
+from panna.errors import FileError
+from panna.network.energy import Scaling
+from panna.network.parameters import Model, SpeciesNetwork
+from panna.network.variables import NetworkVariables, trainable_variables
+from panna.training.adam import Adam, AdamOptions
+from panna.training.checkpoints import Checkpoint
+from panna.training.data import TrainingData, open_training_data
+from panna.training.loop import Loop, LoopOptions
+from panna.training.networks import Architecture, architectures, first_networks
+from panna.training.reference_energies import ReferenceEnergies, reference_energies
+from panna.training.restart import check_settings, last_checkpoint, same_validation, settings
+from panna.training.scaling import standardisation
+from panna.training.schedule import Schedule
+from panna.training.state import Position, restore
+from panna.training.statistics import Statistics, collect
+from panna.training.step import Objective, Step
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `prepare` made, for the program to report and run."""
+
+    data: TrainingData
+    statistics: Statistics
+    offsets: ReferenceEnergies
+    networks: tuple[Architecture, ...]
+    model: Model
+    loop: Loop
+    continued: bool
+
+    @property
+    def position(self) -> Position:
+        return self.loop.position
+
+    @property
+    def total_steps(self) -> int:
+        return self.loop.options.total_steps
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training set in the whole run."""
+        return self.total_steps / self.data.train.n_batches
+
+
+def prepare(config: Config) -> Session:
+    """Sets up a training, new or continued.
+
+    Args:
+      config: read with the TRAIN schema.
+    Raises:
+      ConfigError: keys that do not fit the data or each other.
+      StorageError: data that are missing, damaged or without what the training needs.
+      TrainingError: data that are not finite, or a train_dir with another training.
+    """
+    train_dir = _make_train_dir(config)
+    checkpoint = last_checkpoint(config)
+    before = checkpoint.state.get("source") if checkpoint else None
+    data = open_training_data(config, before)
+    networks = architectures(config, data.species)
+    g_size = data.summary.g_size
+    statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
+    offsets = reference_energies(config, data.species, statistics)
+    model = _first_model(config, data, statistics, offsets, networks)
+    now = settings(config, data.species, networks, statistics)
+    if checkpoint is not None:
+        check_settings(config, checkpoint, now)
+        model = _continued_model(model, checkpoint)
+    step = _compiled_step(config, data, model)
+    position = restore(step, checkpoint) if checkpoint else Position()
+    validation = _identity(data)
+    if checkpoint is not None and not same_validation(checkpoint, validation):
+        position.best_loss = position.best_step = position.best = None
+    options = LoopOptions(
+        train_dir=train_dir,
+        total_steps=total_steps(config, data.train.n_batches),
+        save_steps=config["IO_INFORMATION"]["save_checkpoint_steps"],
+        keep=config["IO_INFORMATION"]["max_ckpt_to_keep"],
+        summary_steps=config["IO_INFORMATION"]["tensorboard_log_frequency"],
+        constants={
+            "panna_version": __version__,
+            "source": data.source,
+            "seed": config["TRAINING_PARAMETERS"]["seed"],
+            "settings": now,
+            "validation": validation,
+        },
+    )
+    rate = schedule(config, options.total_steps)
+    loop = Loop(options, step, rate, data.train, data.validation, model, position)
+    return Session(data, statistics, offsets, networks, model, loop, checkpoint is not None)
+
+
+def total_steps(config: Config, steps_per_epoch: int) -> int:
+    """Number of the last step, from max_steps or max_epochs."""
+    training = config["TRAINING_PARAMETERS"]
+    return training["max_steps"] or training["max_epochs"] * steps_per_epoch
+
+
+def schedule(config: Config, steps: int) -> Schedule:
+    """The learning rate over a run of so many steps."""
+    training = config["TRAINING_PARAMETERS"]
+    rate, final = training["learning_rate"], training["learning_rate_final"]
+    if final is not None:
+        # The last step begins after steps - 1 finished ones.
+        return Schedule("exponential", rate, final / rate, max(steps - 1, 1))
+    if training["learning_rate_constant"]:
+        return Schedule("constant", rate)
+    return Schedule(
+        "staircase" if training["staircase_decay_type"] else "exponential",
+        rate,
+        training["learning_rate_decay_factor"],
+        training["learning_rate_decay_step"],
+    )
+
+
+def _make_train_dir(config: Config) -> Path:
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    try:
+        train_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{config.where('IO_INFORMATION', 'train_dir')}: cannot be made ({error.strerror})"
+        ) from error
+    return train_dir
+
+
+def _first_model(
+    config: Config,
+    data: TrainingData,
+    statistics: Statistics,
+    offsets: ReferenceEnergies,
+    networks: tuple[Architecture, ...],
+) -> Model:
+    mean = std = None
+    if config["TRAINING_PARAMETERS"]["standardise"]:
+        mean, std = standardisation(statistics.counts, statistics.mean, statistics.variance)
+    spread = statistics.spread(offsets.offsets)
+    return Model(
+        species=data.species,
+        descriptor=data.summary.descriptor,
+        networks=first_networks(config, data.species, networks, data.summary.g_size, spread),
+        offsets=offsets.offsets,
+        scale_mean=mean,
+        scale_std=std,
+        descriptor_hash=data.summary.descriptor_hash,
+    )
+
+
+def _continued_model(model: Model, checkpoint: Checkpoint) -> Model:
+    """Reference energies and scaling of the checkpoint, digit by digit."""
+    found = checkpoint.model
+    return Model(
+        species=model.species,
+        descriptor=found.descriptor,
+        networks=model.networks,
+        offsets=found.offsets,
+        scale_mean=found.scale_mean,
+        scale_std=found.scale_std,
+        descriptor_hash=found.descriptor_hash,
+    )
+
+
+def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
+    training = config["TRAINING_PARAMETERS"]
+    dtype = tf.as_dtype(training["precision"])
+
+    def variables(networks: list[SpeciesNetwork]) -> list[NetworkVariables]:
+        return [NetworkVariables.create(network, dtype) for network in networks]
+
+    networks = variables(model.networks)
+    averaged = variables(model.networks) if training["average_decay"] > 0 else None
+    descriptor = from_dict(model.descriptor) if data.source == "on_the_fly" else None
+    objective = Objective(
+        energy_loss=training["loss_function"],
+        force_loss=training["floss_function"],
+        forces_cost=training["forces_cost"],
+        source=data.source,
+        descriptor=descriptor,
+        threads=config["PARALLELIZATION"]["intra_op_parallelism_threads"],
+    )
+    adam = AdamOptions(training["beta1"], training["beta2"], training["adam_eps"])
+    return Step(
+        networks=networks,
+        averaged=averaged,
+        scaling=None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std),
+        offsets=model.offsets,
+        objective=objective,
+        optimiser=Adam(trainable_variables(networks), adam),
+        decay=training["average_decay"],
+        signature=data.train.signature,
+    )
+
+
+def _identity(data: TrainingData) -> list[list[Any]]:
+    """What tells the validation data apart: names and sizes of their files."""
+    if data.validation is None:
+        return []
+    return [[path.name, path.stat().st_size] for path in data.validation.source.index.files]
+
+
+def frames_and_atoms(statistics: Statistics, species: tuple[str, ...]) -> str:
+    """For people: 214 frames, 13251 atoms (Si 13251), energies per atom -5.42 to -4.90 eV."""
+    counts = ", ".join(f"{s} {n:.0f}" for s, n in zip(species, statistics.counts, strict=True))
+    per_atom = statistics.energies / statistics.compositions.sum(1)
+    low, high = float(np.min(per_atom)), float(np.max(per_atom))
+    text = f"{statistics.n_frames} frames, {statistics.n_atoms} atoms ({counts})"
+    return f"{text}, {low:.3f} to {high:.3f} eV/atom" if math.isfinite(low) else text

@@ -1,0 +1,67 @@
+"""TensorFlow as the programs want it: present, quiet, with the threads asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from panna.errors import TrainingError
+
+QUIET = "2"  # errors of TensorFlow's C++ part are shown, information and warnings are not
+
+
+def prepare_tensorflow(
+    debug: bool = False,
+    inter_op_threads: int = 0,
+    intra_op_threads: int = 0,
+    log_device_placement: bool = False,
+) -> str:
+    """Imports TensorFlow and sets it up; to be called before any other module imports it.
+
+    Args:
+      debug: show all messages of TensorFlow.
+      inter_op_threads, intra_op_threads: 0 leaves the choice to TensorFlow.
+      log_device_placement: print the device of every operation.
+    Returns:
+      What it will compute on, in words.
+    Raises:
+      TrainingError: TensorFlow or TensorBoard is not installed, or it is too late for the threads.
+    """
+    for name in ("tensorflow", "tensorboard"):
+        if importlib.util.find_spec(name) is None:
+            raise TrainingError(
+                f"{name} is not installed, training needs it; "
+                "pip install 'panna[cpu]', or 'panna[gpu]' for NVIDIA GPUs"
+            )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else QUIET)
+    import tensorflow as tf
+
+    if not debug:
+        tf.get_logger().setLevel("ERROR")
+    threading = tf.config.threading
+    for wanted, get, set_threads in (
+        (
+            inter_op_threads,
+            threading.get_inter_op_parallelism_threads,
+            threading.set_inter_op_parallelism_threads,
+        ),
+        (
+            intra_op_threads,
+            threading.get_intra_op_parallelism_threads,
+            threading.set_intra_op_parallelism_threads,
+        ),
+    ):
+        if wanted and wanted != get():
+            try:
+                set_threads(wanted)
+            except RuntimeError as error:
+                raise TrainingError(
+                    f"TensorFlow already runs with {get()} threads, {wanted} asked for; start a "
+                    "new process"
+                ) from error
+    tf.debugging.set_log_device_placement(log_device_placement)
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return ", ".join(gpus) or "CPU"

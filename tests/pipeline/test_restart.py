@@ -1,0 +1,210 @@
+"""A training that was interrupted ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_cases import ONE_SPECIES, records, write_data, write_ini
+
+from panna import train
+from panna.network.parameters import read_npz
+from panna.training.checkpoints import list_checkpoints
+from panna.training.step import Step
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """10 training and 3 validation frames."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder / "train", records(ONE_SPECIES, 10))
+    write_data(folder / "validation", records(ONE_SPECIES, 3, first=10))
+    return folder
+
+
+def settings(**changes) -> dict[str, str]:
+    """12 steps, 3 in an epoch."""
+    return {
+        "TRAINING_PARAMETERS__max_epochs": "4",
+        "TRAINING_PARAMETERS__learning_rate_final": "1e-3",
+        "TRAINING_PARAMETERS__average_decay": "0.9",
+    } | changes
+
+
+def run(ini: Path) -> int:
+    return train.main(["--config", str(ini)])
+
+
+def at_step(monkeypatch, number: int, action):
+    """Calls an action when a training begins its step of this number."""
+    original = Step.train
+
+    def patched(self, batch, learning_rate, step):
+        if step == number:
+            action()
+        return original(self, batch, learning_rate, step)
+
+    monkeypatch.setattr(Step, "train", patched)
+
+
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+def crash():
+    raise MemoryError("the machine went down")
+
+
+def assert_same_files(one: Path, other: Path):
+    """All arrays and states of the kept checkpoints and of the best model, and the table."""
+    steps = list_checkpoints(one)
+    assert list(steps) == list(list_checkpoints(other))
+    for name in [*(f"checkpoints/step_{step}.npz" for step in steps), "best.npz"]:
+        a, b = read_npz(one / name), read_npz(other / name)
+        assert a.keys() == b.keys()
+        for key in a:
+            assert np.array_equal(a[key], b[key]), f"{name}: {key}"
+    assert (one / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def uninterrupted(request, data, tmp_path_factory):
+    """Precision and the folder of a training without interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    options = settings(TRAINING_PARAMETERS__precision=request.param)
+    assert run(write_ini(folder / "t.ini", data / "train", data / "validation", **options)) == 0
+    return request.param, folder / "run"
+
+
+# Step 5 is the second one of the second epoch, step 6 the last one of it.
+@pytest.mark.parametrize("step", [5, 6])
+def test_ctrl_c_writes_a_checkpoint_and_the_rest_is_the_same(
+    step, uninterrupted, data, tmp_path, monkeypatch, capsys
+):
+    precision, whole = uninterrupted
+    options = settings(TRAINING_PARAMETERS__precision=precision)
+    ini = write_ini(tmp_path / "t.ini", data / "train", data / "validation", **options)
+    with monkeypatch.context() as patch:
+        at_step(patch, step, press_ctrl_c)
+        assert run(ini) == 130
+    assert max(list_checkpoints(tmp_path / "run")) == step
+    assert f"Stopped after step {step} of 12" in capsys.readouterr().out
+    assert run(ini) == 0
+    assert f"Continued after step {step}" in capsys.readouterr().out
+    extra = tmp_path / "run" / "checkpoints" / f"step_{step}.npz"
+    if step == 5:  # the uninterrupted training has no checkpoint in mid-epoch
+        extra.unlink()
+    assert_same_files(whole, tmp_path / "run")
+
+
+def test_after_a_crash_the_lost_steps_are_done_again(uninterrupted, data, tmp_path, monkeypatch):
+    precision, whole = uninterrupted
+    options = settings(
+        TRAINING_PARAMETERS__precision=precision,
+        TRAINING_PARAMETERS__derivatives="on_the_fly",
+        IO_INFORMATION__save_checkpoint_steps="4",
+    )
+    ini = write_ini(tmp_path / "t.ini", data / "train", data / "validation", **options)
+    with monkeypatch.context() as patch:
+        # Between the checkpoint of step 4 and the crash lies the end of the second epoch.
+        at_step(patch, 8, crash)
+        with pytest.raises(MemoryError):
+            run(ini)
+    assert list(list_checkpoints(tmp_path / "run")) == [4]
+    assert run(ini) == 0
+    found = tmp_path / "run"
+    assert list(list_checkpoints(found)) == [4, 8, 12]
+    a, b = (read_npz(folder / "checkpoints" / "step_12.npz") for folder in (whole, found))
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+    assert (whole / "metrics.csv").read_text() == (found / "metrics.csv").read_text()
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """Ini file of a finished training of 3 steps on energies."""
+    folder = tmp_path_factory.mktemp("finished")
+    ini = folder / "t.ini"
+    write_ini(ini, data / "train", **SHORT)
+    assert run(ini) == 0
+    return ini
+
+
+SHORT = {"TRAINING_PARAMETERS__max_epochs": "1", "TRAINING_PARAMETERS__forces_cost": "0"}
+
+
+def test_a_finished_training_has_nothing_to_do(finished, capsys):
+    before = (finished.parent / "run" / "metrics.csv").read_text()
+    assert run(finished) == 0
+    assert "raise max_epochs" in capsys.readouterr().out
+    assert (finished.parent / "run" / "metrics.csv").read_text() == before
+
+
+CHANGES = {
+    "learning rate": (
+        dict(TRAINING_PARAMETERS__learning_rate="0.1"),
+        "[TRAINING_PARAMETERS] learning_rate = 0.1 found, 0.01 expected",
+    ),
+    "architecture": (
+        dict(DEFAULT_NETWORK__architecture="5:1"),
+        "[Si] architecture = 5, 1 found, 6, 4, 1 expected",
+    ),
+    "offset": (
+        dict(DATA_INFORMATION__atomic_sequence="Si", DATA_INFORMATION__output_offset="-7"),
+        "[DATA_INFORMATION] output_offset = -7.0 found, fit expected",
+    ),
+    "data": (dict(IO_INFORMATION__data_dir="{data}/validation"), "the training data: other frames"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_changed_configuration_is_refused_with_the_key(case, finished, data, capsys):
+    changes, message = CHANGES[case]
+    changes = {key: value.format(data=data) for key, value in changes.items()}
+    ini = finished.with_name("changed.ini")
+    write_ini(ini, data / "train", **{**SHORT, **changes})
+    assert run(ini) == 2
+    err = capsys.readouterr().err
+    assert message in err and "another train_dir" in err
+
+
+def test_a_longer_training_continues(finished, data, capsys):
+    changes = {**SHORT, "TRAINING_PARAMETERS__max_epochs": "2"}
+    ini = write_ini(finished.with_name("longer.ini"), data / "train", **changes)
+    assert run(ini) == 0
+    assert "Continued after step 3" in capsys.readouterr().out
+    assert list(list_checkpoints(finished.parent / "run")) == [3, 6]
+
+
+def test_with_a_final_learning_rate_the_length_is_fixed(uninterrupted, data, capsys):
+    precision, whole = uninterrupted
+    options = settings(
+        TRAINING_PARAMETERS__precision=precision, TRAINING_PARAMETERS__max_epochs="5"
+    )
+    ini = whole.parent / "longer.ini"
+    assert run(write_ini(ini, data / "train", data / "validation", **options)) == 2
+    err = capsys.readouterr().err
+    assert "max_epochs = 5 found, 4 expected" in err and "whole schedule depends" in err
+
+
+def test_other_validation_data_begin_a_new_search_for_the_best_model(data, tmp_path, capsys):
+    changes = {**SHORT, "VALIDATION_OPTIONS__batch_size": "2"}
+    write_ini(tmp_path / "t.ini", data / "train", data / "validation", **changes)
+    assert run(tmp_path / "t.ini") == 0
+    best = read_npz(tmp_path / "run" / "best.npz")
+    changes["TRAINING_PARAMETERS__max_epochs"] = "2"
+    # On its own training data the loss may be larger or smaller; it counts anew.
+    write_ini(tmp_path / "t.ini", data / "train", data / "train", **changes)
+    assert run(tmp_path / "t.ini") == 0
+    assert not np.array_equal(best["state"], read_npz(tmp_path / "run" / "best.npz")["state"])
+
+
+def test_a_damaged_checkpoint_is_named(data, tmp_path, capsys):
+    ini = write_ini(tmp_path / "t.ini", data / "train", **SHORT)
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "step_3.npz").write_bytes(b"PK\x03\x04 nothing more")
+    assert run(ini) == 2
+    err = capsys.readouterr().err
+    assert "step_3.npz: damaged or not a model file" in err and "delete it to continue" in err

@@ -1,0 +1,326 @@
+"""panna_train as its users run it: files written, choices made, mistakes named."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_cases import OFFSETS, TWO_SPECIES, records, write_data, write_ini
+
+from panna import train
+from panna.training.checkpoints import list_checkpoints, load_model, read_checkpoint
+from panna.training.metrics import HEADER
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return records(TWO_SPECIES, 15, derivatives="sparse")
+
+
+@pytest.fixture(scope="module")
+def data(frames, tmp_path_factory):
+    """Folders of 10 training and 5 validation frames, without stored derivatives."""
+    folder = tmp_path_factory.mktemp("data")
+    bare = [replace(record, derivatives=None) for record in frames]
+    write_data(folder / "train", bare[:10])
+    write_data(folder / "validation", bare[10:])
+    write_data(folder / "stored", frames[:10], sparse=True)
+    without = [replace(record, positions=None, cell=None, pbc=None) for record in frames[:10]]
+    write_data(folder / "without positions", without, sparse=True)
+    return folder
+
+
+def run(ini: Path) -> int:
+    return train.main(["--config", str(ini)])
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A folder with train.ini and the finished run; 6 epochs of 3 steps."""
+    folder = tmp_path_factory.mktemp("trained")
+    ini = write_ini(
+        folder / "train.ini",
+        data / "train",
+        data / "validation",
+        TRAINING_PARAMETERS__max_epochs="6",
+        IO_INFORMATION__log_frequency="2",
+        IO_INFORMATION__max_ckpt_to_keep="3",
+    )
+    assert run(ini) == 0
+    return folder
+
+
+def table(train_dir: Path) -> list[dict[str, str]]:
+    with open(train_dir / "metrics.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_writes_checkpoints_the_best_model_and_a_table(trained):
+    run_dir = trained / "run"
+    assert list(list_checkpoints(run_dir)) == [12, 15, 18]
+    rows = table(run_dir)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert tuple(rows[0]) == HEADER
+    losses = [float(row["validation_loss"]) for row in rows]
+    best = read_checkpoint(run_dir / "best.npz")
+    assert best.state["validation_loss"] == pytest.approx(min(losses), rel=1e-8)
+    assert best.state["epoch"] == np.argmin(losses) + 1
+    assert best.model.descriptor_hash == TWO_SPECIES.hash
+    assert losses[-1] < losses[0]
+
+
+def test_reference_energies_are_fitted_unless_given(trained):
+    offsets = load_model(trained / "run").offsets
+    # The energies beyond the true offsets are a few tenths of an eV per atom.
+    np.testing.assert_allclose(offsets, [OFFSETS["Si"], OFFSETS["O"]], atol=10.0)
+
+
+def test_event_files_hold_the_announced_tags(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tags, steps = {}, {}
+    for name in ("train", "validation"):
+        events = EventAccumulator(str(trained / "run" / "tensorboard" / name)).Reload()
+        tags[name] = set(events.Tags()["tensors"])
+        steps[name] = {tag: [e.step for e in events.Tensors(tag)] for tag in tags[name]}
+    curves = {
+        "1. Losses/1. Total",
+        "1. Losses/2. Energy",
+        "1. Losses/3. Forces",
+        "2. Metrics/1. RMSE/atom",
+        "2. Metrics/2. MAE/atom",
+        "2. Metrics/3. Force components RMSE",
+        "2. Metrics/4. Force components MAE",
+    }
+    histograms = {
+        f"S{symbol}.{s}/{kind}{layer}"
+        for s, symbol in enumerate(("Si", "O"))
+        for kind in "Wb"
+        for layer in range(3)
+    }
+    batches = {"3. Single batches/" + tag for tag in curves}
+    assert tags["train"] == curves | histograms | batches | {"learning_rate"}
+    assert tags["validation"] == curves
+    assert steps["validation"]["1. Losses/1. Total"] == [3, 6, 9, 12, 15, 18]
+    assert steps["train"]["SSi.0/W0"] == [3, 6, 9, 12, 15, 18]
+    assert steps["train"]["3. Single batches/1. Losses/1. Total"] == list(range(2, 19, 2))
+
+
+def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):
+    ini = write_ini(tmp_path / "train.ini", data / "train", data / "validation")
+    assert run(ini) == 0
+    out = capsys.readouterr().out
+    for text in (
+        "10 frames, 107 atoms (Si 55, O 52)",
+        "with forces; kept in memory",
+        "Validation data: 5 frames",
+        "fitted by least squares",
+        "  Si -",
+        "786 parameters, 59 inputs, standardised",
+        "Si 6:4:1, gaussian:gaussian:linear",
+        "on_the_fly: the files hold positions",
+        "Precision float32, seed 0, on",
+        "9 steps, 3 epochs of 3 steps",
+        "meV/atom",
+        "best.npz",
+        "panna_evaluate and panna_extract_weights",
+    ):
+        assert text in out, text
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, tmp_path):
+    models = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        options = dict(TRAINING_PARAMETERS__seed=seed, TRAINING_PARAMETERS__forces_cost="0")
+        ini = write_ini(tmp_path / name / "t.ini", data / "train", **options)
+        assert run(ini) == 0
+        models.append(load_model(tmp_path / name / "run").to_arrays())
+    assert models[0].keys() == models[1].keys()
+    assert all(np.array_equal(models[0][key], models[1][key]) for key in models[0])
+    assert not np.array_equal(models[0]["model/Si/0/weights"], models[2]["model/Si/0/weights"])
+
+
+def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
+    reasons = {
+        "stored": "on_the_fly: the files hold positions, which take less time",
+        "without positions": "stored: the files hold derivatives, but no positions",
+    }
+    models = []
+    for folder, reason in reasons.items():
+        ini = write_ini(tmp_path / folder / "t.ini", data / folder)
+        assert run(ini) == 0
+        assert reason in capsys.readouterr().out
+        models.append(load_model(tmp_path / folder / "run").to_arrays())
+    for key, array in models[0].items():
+        if array.dtype == np.float32:
+            # float32 rounding, amplified by Adam over nine steps
+            np.testing.assert_allclose(models[1][key], array, atol=2e-4)
+
+
+def test_species_have_their_own_networks_and_frozen_layers_stay(data, tmp_path):
+    options = dict(
+        DEFAULT_NETWORK__activations="tanh:gaussian:linear",
+        DEFAULT_NETWORK__trainable="1:0:1",
+        O__architecture="5:1",
+        Si__output_offset="-108",
+        O__output_offset="-433",
+    )
+    arrays = []
+    for steps in ("1", "6"):
+        ini = write_ini(
+            tmp_path / steps / "t.ini",
+            data / "train",
+            TRAINING_PARAMETERS__max_epochs=None,
+            TRAINING_PARAMETERS__max_steps=steps,
+            **options,
+        )
+        assert run(ini) == 0
+        model = load_model(tmp_path / steps / "run")
+        arrays.append(model.to_arrays())
+    assert model.networks[0].activations == ["tanh", "gaussian", "linear"]
+    assert model.networks[0].trainable == [True, False, True]
+    assert model.networks[1].sizes == (5, 1)
+    assert model.networks[1].activations == ["gaussian", "linear"]
+    assert model.networks[1].trainable == [True, True]
+    assert model.offsets.tolist() == [-108, -433]
+    same = {k for k in arrays[0] if np.array_equal(arrays[0][k], arrays[1][k])}
+    changed = {k for k in arrays[0] if k not in same and "/weights" in k}
+    assert {"model/Si/1/weights", "model/Si/1/biases"} <= same
+    assert changed == {
+        "model/Si/0/weights", "model/Si/2/weights", "model/O/0/weights", "model/O/1/weights",
+    }  # fmt: skip
+
+
+def test_energies_alone_need_no_forces(frames, data, tmp_path):
+    folder = write_data(
+        tmp_path / "data", [replace(r, forces=None, derivatives=None) for r in frames[:6]]
+    )
+    ini = write_ini(tmp_path / "t.ini", folder, folder, TRAINING_PARAMETERS__forces_cost="0")
+    assert run(ini) == 0
+    row = table(tmp_path / "run")[-1]
+    assert row["train_force_rmse_eV_per_angstrom"] == "" and float(row["validation_loss"]) > 0
+
+
+def test_files_of_panna_v1_train_forces_from_their_derivatives(golden, tmp_path, capsys):
+    """The carbon example of PANNA, with the keys of its own ini file."""
+    options = dict(
+        DATA_INFORMATION__output_offset="-245.667607369859",
+        DATA_INFORMATION__sparse_derivatives="False",
+        TRAINING_PARAMETERS__batch_size="5",
+        TRAINING_PARAMETERS__max_epochs=None,
+        TRAINING_PARAMETERS__max_steps="5",
+        TRAINING_PARAMETERS__forces_cost="0.02",
+        DEFAULT_NETWORK__g_size="80",
+        DEFAULT_NETWORK__architecture="32:32:1",
+    )
+    assert run(write_ini(tmp_path / "a" / "t.ini", golden / "carbon", **options)) == 2
+    assert "atomic_sequence is missing" in capsys.readouterr().err
+    options["DATA_INFORMATION__atomic_sequence"] = "C"
+    assert run(write_ini(tmp_path / "b" / "t.ini", golden / "carbon", **options)) == 0
+    rows = table(tmp_path / "b" / "run")
+    assert [row["epoch"] for row in rows] == ["1", "2", "2.5"]
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert load_model(tmp_path / "b" / "run").descriptor is None
+
+
+WRONG = {
+    "unknown key": (
+        dict(TRAINING_PARAMETERS__learning_rte="1"),
+        r"\[TRAINING_PARAMETERS\] learning_rte = 1: unknown key. Did you mean learning_rate\?",
+    ),
+    "unsupported key": (
+        dict(TRAINING_PARAMETERS__clip_value="0.1"),
+        r"\[TRAINING_PARAMETERS\] clip_value = 0.1: clipping is not supported yet",
+    ),
+    "unknown section": (dict(DEFAULT_NETWORKS__g_size="1"), r"Did you mean \[DEFAULT_NETWORK\]"),
+    "unknown loss": (dict(TRAINING_PARAMETERS__loss_function="quad_atm"), "mean quad_atom"),
+    "missing data": (dict(IO_INFORMATION__data_dir="/nowhere"), "data_dir = /nowhere: .*no such"),
+    "wrong g_size": (
+        dict(DEFAULT_NETWORK__g_size="60"),
+        r"\[DEFAULT_NETWORK\] g_size = 60: .*59 components",
+    ),
+    "wrong species": (
+        dict(DATA_INFORMATION__atomic_sequence="O, Si"),
+        "atomic_sequence = O, Si: .* are of Si, O, in this order",
+    ),
+    "species of another section": (dict(Fe__architecture="4:1"), r"\[Fe\]: unknown species"),
+    "two outputs": (dict(DEFAULT_NETWORK__architecture="4:2"), "2 outputs found; expected 1"),
+    "activations": (dict(Si__activations="tanh:linear"), "2 values found, 3 expected"),
+    "everything frozen": (dict(DEFAULT_NETWORK__trainable="0:0:0"), "all layers .* frozen"),
+    "one offset of two": (dict(Si__output_offset="-1"), r"\[Si\] output_offset = -1: .*not for O"),
+    "folding impossible": (
+        dict(DEFAULT_NETWORK__activations="rbf:gaussian:linear"),
+        "standardise = False",
+    ),
+    "stored, but not there": (
+        dict(TRAINING_PARAMETERS__derivatives="stored"),
+        "no derivatives stored.*on_the_fly",
+    ),
+    "other validation data": (
+        dict(VALIDATION_OPTIONS__data_dir="{golden}/carbon"),
+        r"\[VALIDATION_OPTIONS\] data_dir = .*descriptors of 80 components",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_are_named_and_nothing_is_trained(case, data, golden, tmp_path, capsys):
+    import re
+
+    changes, message = WRONG[case]
+    changes = {key: value.format(golden=golden) for key, value in changes.items()}
+    ini = write_ini(tmp_path / "train.ini", data / "train", **changes)
+    assert run(ini) == 2
+    err = capsys.readouterr().err
+    assert re.search(message, err), err
+    assert err.startswith("panna: error: ") and "Traceback" not in err
+    assert not list_checkpoints(tmp_path / "run")
+
+
+def test_data_that_are_not_finite_are_named(frames, tmp_path, capsys):
+    broken = replace(frames[2], descriptors=frames[2].descriptors * np.float32(np.nan))
+    folder = write_data(tmp_path / "data", [frames[0], frames[1], broken])
+    assert run(write_ini(tmp_path / "train.ini", folder)) == 2
+    assert "frames frame2 are not finite" in capsys.readouterr().err
+
+
+def test_a_diverging_training_stops_at_once_with_step_and_frames(data, tmp_path, capsys):
+    ini = write_ini(
+        tmp_path / "train.ini",
+        data / "train",
+        TRAINING_PARAMETERS__learning_rate="1e37",
+        DEFAULT_NETWORK__activations="relu:relu:linear",
+    )
+    assert run(ini) == 2
+    err = capsys.readouterr().err
+    assert "step 2 (epoch 1, learning rate 1e+37): the loss is not a finite number" in err
+    assert err.count("frame") >= 4 and "smaller learning_rate" in err
+
+
+@pytest.mark.parametrize("how", [["-m", "panna.train"], [str(Path(train.__file__))]])
+def test_module_script_and_console_command_are_the_same_program(how, data, tmp_path):
+    ini = write_ini(tmp_path / "t.ini", data / "train", TRAINING_PARAMETERS__learning_rte="1")
+    done = subprocess.run(
+        [sys.executable, *how, "--config", str(ini)], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "Did you mean learning_rate?" in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_starts_without_tensorflow():
+    code = "import sys, panna.train as t\ntry: t.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "assert not {'tensorflow', 'numpy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "train_dir" in done.stdout
+
+
+def test_flags_of_a_cluster_are_refused(capsys):
+    assert train.main(["--config", "x.ini", "--list_of_nodes", "a,b"]) == 2
+    assert "--list_of_nodes: training on several nodes is not supported" in capsys.readouterr().err
