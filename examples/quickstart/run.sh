@@ -30,7 +30,7 @@ step "6. The potential for LAMMPS"
 panna_extract_weights --config extract.ini
 
 step "7. Molecular dynamics: 1000 atoms, 10 ps without a thermostat, 2 processes"
-mpiexec -n 2 lmp -in in.nve -var potential results/potential -log results/nve.log -screen none
+mpiexec -n 2 lmp -in in.nve -var potential results/potential -var out results/nve.dat -log results/nve.log
 
 step "8. Summary"
 python report.py

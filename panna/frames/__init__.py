@@ -1,7 +1,8 @@
 """Frames: one configuration of atoms, where it comes from and who is next to whom.
 
 `frame` holds the dataclass, `units` the conversion factors, `example_file` reads and writes the
-JSON .example files, `neighbours` makes neighbour lists, `extxyz` and `extxyz_stream` read extended
-XYZ through ASE, `survey` looks over many frames for ranges and for signs of wrong units.
+JSON .example files and `example_folder` fills a folder with them, `neighbours` makes neighbour
+lists, `extxyz` and `extxyz_stream` read extended XYZ through ASE, `survey` looks over many frames
+for ranges and for signs of wrong units.
 Inside a frame lengths are in angstrom and energies in eV, always.
 """

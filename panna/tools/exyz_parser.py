@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,15 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.console import Progress, say
-from panna.errors import FileError, FrameError, run_program
+from panna.errors import FrameError, run_program
 
 if TYPE_CHECKING:
+    from panna.frames.example_folder import ExampleFolder
     from panna.frames.extxyz import ExtxyzReader
     from panna.frames.extxyz_stream import FrameText
-    from panna.frames.frame import Frame
     from panna.frames.survey import Survey
 
 SHOWN_PROBLEMS = 20
-HASH_DIGITS = 16
 
 DESCRIPTION = """\
 Turn extended XYZ files (.xyz, .extxyz, also with .xz or .gz) into one .example file per frame.
@@ -38,20 +38,64 @@ EPILOG = """\
 keys: a name, "auto" (well-known names such as energy, REF_energy, dft_energy; an error if there are
 several) or "none" (do not read). Forces are columns, the others entries of the comment line. With
 a name given, a frame without that energy or those forces is left out.
-stress and virial: nine numbers, or six in the order xx yy zz yz xz xy. virial = -dE/dstrain.
+stress and virial: nine numbers; under a key of another name also six, xx yy zz yz xz xy.
+virial = -dE/dstrain.
 units: length angstrom, bohr, nm; energy eV, meV, Ry, Ha, kcal/mol, kJ/mol; force energy/length;
 stress eV/angstrom^3, Ha/bohr^3, Ry/bohr^3, GPa, kbar, bar.
 example: panna_exyz_parser -i train.xyz.xz -o examples"""
 
 
 @dataclass
-class Outcome:
-    """What happened to the frames of a run."""
+class Conversion:
+    """One run: what it works with, and what has happened to the frames so far."""
 
+    reader: ExtxyzReader
+    folder: ExampleFolder
     survey: Survey
+    add_hash: bool = False
+    limit: int | None = None
     written: int = 0
     present: int = 0
     problems: Counter[str] = field(default_factory=Counter)
+
+    def file(self, path: Path, stem: str, bar: Progress) -> None:
+        """Convert the frames of a file; their names begin with the stem."""
+        from panna.frames.extxyz_stream import frame_texts, open_extxyz
+
+        done = 0
+        number = 0
+        try:
+            with open_extxyz(path) as (stream, position):
+                for text in islice(frame_texts(stream), self.limit):
+                    number = text.number
+                    self._frame(path, text, f"{stem}_{number:06d}")
+                    bar.advance(position() - done, f"{path.name}, frame {number}")
+                    done = position()
+        except FrameError as error:
+            self.problem(str(path), f"the rest of the file: {error}")
+        else:
+            if number == 0:
+                self.problem(str(path), "the file is empty")
+        bar.advance(path.stat().st_size - done)
+
+    def _frame(self, path: Path, text: FrameText, name: str) -> None:
+        from panna.frames.example_folder import with_hash
+
+        try:
+            frame = self.reader.frame(text, name)
+            if self.add_hash:
+                frame = with_hash(frame)
+            present = self.folder.holds(frame)
+            self.survey.add(frame)
+        except FrameError as error:
+            reason = str(error).removeprefix(f"frame {name!r}: ")
+            self.problem(f"{path}, frame {text.number} (line {text.line})", reason)
+            return
+        if present:
+            self.present += 1
+        else:
+            self.folder.write(frame, {"source": path.name, "source_frame": text.number})
+            self.written += 1
 
     def problem(self, where: str, reason: str) -> None:
         """Report a frame or file that is left out; the first ones in full."""
@@ -118,6 +162,7 @@ def _positive(text: str) -> int:
 def _run(argv: list[str] | None) -> int:
     args = _arguments(argv)
     # Imported here so that --help and wrong arguments are answered at once.
+    from panna.frames.example_folder import ExampleFolder
     from panna.frames.extxyz import ExtxyzConvention, ExtxyzReader
     from panna.frames.survey import Survey
 
@@ -126,17 +171,18 @@ def _run(argv: list[str] | None) -> int:
     )
     reader = ExtxyzReader(convention, energy_required=not args.no_energy)
     sources = _sources(args.input, args.prefix)
-    before = _prepare(args.outdir)
-    _say_plan(args, sources, before)
-    outcome = Outcome(Survey())
+    folder = ExampleFolder(args.outdir)
+    folder.make()
+    _say_plan(args, sources, folder.count())
+    conversion = Conversion(reader, folder, Survey(), args.addhash, args.limit)
     with Progress(sum(path.stat().st_size for path in sources.values()), "reading", "bytes") as bar:
         for stem, path in sources.items():
-            _convert_file(path, stem, args, reader, outcome, bar)
-    _say_result(args, reader, outcome)
-    return 2 if outcome.problems or not outcome.survey.frames else 0
+            conversion.file(path, stem, bar)
+    _say_result(args, conversion)
+    return 2 if conversion.problems or not conversion.survey.frames else 0
 
 
-# -- input and output ------------------------------------------------------------------------------
+# -- input ------------------------------------------------------------------------------
 
 
 def _sources(paths: Sequence[Path], prefix: str) -> dict[str, Path]:
@@ -170,105 +216,6 @@ def _sources(paths: Sequence[Path], prefix: str) -> dict[str, Path]:
     return sources
 
 
-def _prepare(outdir: Path) -> int:
-    """Make the folder; the number of .example files that are there already."""
-    try:
-        outdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{outdir}: cannot be made: {error.strerror}") from error
-    return sum(1 for _ in outdir.glob("*.example"))
-
-
-def _convert_file(
-    path: Path,
-    stem: str,
-    args: argparse.Namespace,
-    reader: ExtxyzReader,
-    outcome: Outcome,
-    bar: Progress,
-) -> None:
-    from panna.frames.extxyz_stream import frame_texts, open_extxyz
-
-    done = 0
-    frames = 0
-    try:
-        with open_extxyz(path) as (stream, position):
-            for text in frame_texts(stream):
-                if args.limit and frames == args.limit:
-                    break
-                frames += 1
-                _convert_frame(path, text, stem, args, reader, outcome)
-                bar.advance(position() - done, f"{path.name}, frame {text.number}")
-                done = position()
-    except FrameError as error:
-        outcome.problem(str(path), f"the rest of the file: {error}")
-    else:
-        if not frames:
-            outcome.problem(str(path), "the file is empty")
-    bar.advance(path.stat().st_size - done)
-
-
-def _convert_frame(
-    path: Path,
-    text: FrameText,
-    stem: str,
-    args: argparse.Namespace,
-    reader: ExtxyzReader,
-    outcome: Outcome,
-) -> None:
-    try:
-        frame = reader.frame(text, f"{stem}_{text.number:06d}")
-        if args.addhash:
-            frame = _with_hash(frame)
-        target = args.outdir / f"{frame.name}.example"
-        present = _is_present(frame, target)
-        outcome.survey.add(frame)
-    except FrameError as error:
-        reason = str(error).removeprefix(f"frame '{stem}_{text.number:06d}': ")
-        outcome.problem(f"{path}, frame {text.number} (line {text.line})", reason)
-        return
-    if present:
-        outcome.present += 1
-    else:
-        _write(frame, target, path, text.number)
-        outcome.written += 1
-
-
-def _with_hash(frame: Frame) -> Frame:
-    from dataclasses import replace
-
-    return replace(frame, name=f"{frame.name}_{frame.fingerprint[:HASH_DIGITS]}")
-
-
-def _is_present(frame: Frame, target: Path) -> bool:
-    """Whether the file is there with the same content.
-
-    Raises:
-      FrameError: it is there with another content.
-    """
-    from panna.frames.example_file import read_example
-
-    if not target.exists():
-        return False
-    there = read_example(target)
-    if _identity(there) == _identity(frame):
-        return True
-    raise FrameError(
-        f"{target} exists with another content; choose another --outdir or --prefix, "
-        "or remove the file"
-    )
-
-
-def _identity(frame: Frame) -> tuple[str, str, float]:
-    return frame.fingerprint, frame.group, frame.weight
-
-
-def _write(frame: Frame, target: Path, source: Path, number: int) -> None:
-    from panna.frames.example_file import write_example
-
-    write_example(frame, target, extra={"source": source.name, "source_frame": number})
-
-
 # -- report ----------------------------------------------------------------------------------------
 
 
@@ -293,24 +240,24 @@ def _say_plan(args: argparse.Namespace, sources: dict[str, Path], before: int) -
         say(f"note: {args.outdir} holds {before} .example files already; they stay")
 
 
-def _say_result(args: argparse.Namespace, reader: ExtxyzReader, outcome: Outcome) -> None:
-    survey = outcome.survey
+def _say_result(args: argparse.Namespace, conversion: Conversion) -> None:
+    survey, chosen = conversion.survey, conversion.reader.chosen
     say()
-    say(f"{outcome.written} files written to {args.outdir}")
-    if outcome.present:
-        say(f"{outcome.present} files were there already with the same content")
+    say(f"{conversion.written} files written to {args.outdir}")
+    if conversion.present:
+        say(f"{conversion.present} files were there already with the same content")
     if survey.frames:
-        chosen = ", ".join(f"{what}: {key}" for what, key in reader.chosen.items())
-        _say_rows([*survey.rows(), ("keys used", chosen or "none")])
+        used = ", ".join(f"{what}: {key}" for what, key in chosen.items())
+        _say_rows([*survey.rows(), ("keys used", used or "none")])
     for quantity in ("energy", "forces", "stress", "virial"):
         wanted = getattr(args, f"{quantity}_key")
-        if survey.frames and wanted not in ("auto", "none") and quantity not in reader.chosen:
-            outcome.problem(f"--{quantity}-key {wanted}", "no frame has this key")
+        if survey.frames and wanted not in ("auto", "none") and quantity not in chosen:
+            conversion.problem(f"--{quantity}-key {wanted}", "no frame has this key")
     for warning in survey.warnings():
         say(f"warning: {warning}")
-    if outcome.problems:
-        say(f"{outcome.problems.total()} left out, by reason (numbers as #):")
-        for reason, count in outcome.problems.most_common(10):
+    if conversion.problems:
+        say(f"{conversion.problems.total()} left out, by reason (numbers as #):")
+        for reason, count in conversion.problems.most_common(10):
             say(f"  {count} x {reason}")
     if survey.frames:
         species = ", ".join(sorted(survey.species))

@@ -122,7 +122,7 @@ def test_coinciding_atoms_are_an_error():
 )
 def test_an_absurdly_small_cell_is_refused_before_memory_is_filled(cell):
     frame = Frame(("H",), [[0, 0, 0]], cell, (True,) * 3)
-    with pytest.raises(FrameError, match=r"so small that a cutoff of 5 angstrom .* check the units"):
+    with pytest.raises(FrameError, match=r"so small that a cutoff of 5 angstrom .* units"):
         neighbour_list(frame, ("H",), 5.0)
 
 

@@ -3,9 +3,10 @@
 
 #include <cerrno>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <limits>
+#include <locale>
 #include <map>
 #include <sstream>
 #include <string>
@@ -37,16 +38,15 @@ class IniSection {
       throw Error(file_ + " [" + name_ + "] (line " + std::to_string(line_) + "): key " + key +
                   " is missing");
     used_[key] = true;
+    if (it->second.text.empty()) fail(key, "a value expected");
     return it->second.text;
   }
 
   std::vector<double> reals(const std::string& key) const {
     std::vector<double> numbers;
     for (const std::string& item : items(key)) {
-      char* end = nullptr;
-      const double x = std::strtod(item.c_str(), &end);
-      if (item.empty() || *end != '\0' || !std::isfinite(x))
-        fail(key, "a number or a comma-separated list of numbers expected");
+      const double x = number(item);
+      if (!std::isfinite(x)) fail(key, "a number or a comma-separated list of numbers expected");
       numbers.push_back(x);
     }
     return numbers;
@@ -70,16 +70,17 @@ class IniSection {
     std::vector<std::string> out;
     std::stringstream stream(value);
     for (std::string item; std::getline(stream, item, ',');) out.push_back(item);
-    if (out.empty()) fail(key, "a value expected");
+    if (out.empty() || value.back() == ',') fail(key, "a value expected behind the last comma");
     return out;
   }
 
   double real(const std::string& key) const { return one(key, reals(key)); }
   int integer(const std::string& key) const { return one(key, integers(key)); }
 
-  int positive(const std::string& key) const {
+  // A number of centres, angles or layers; a larger one is a damaged file.
+  int count(const std::string& key) const {
     const int n = integer(key);
-    if (n < 1) fail(key, "a positive whole number expected");
+    if (n < 1 || n > 100000) fail(key, "a whole number from 1 to 100000 expected");
     return n;
   }
 
@@ -102,6 +103,17 @@ class IniSection {
  private:
   friend class IniFile;
 
+  // Independent of the locale that the host program has set; nan if `text` is no number.
+  static double number(const std::string& text) {
+    std::istringstream stream(text);
+    stream.imbue(std::locale::classic());
+    double x = 0.0;
+    stream >> x;
+    return stream && stream.peek() == std::istringstream::traits_type::eof()
+               ? x
+               : std::numeric_limits<double>::quiet_NaN();
+  }
+
   template <class T>
   T one(const std::string& key, const std::vector<T>& numbers) const {
     if (numbers.size() != 1) fail(key, "one number expected");
@@ -115,7 +127,7 @@ class IniSection {
 };
 
 // Blanks and tabs do not count, lines that start with # are comments, `key = value # text` is
-// cut at the #, Windows line ends and a last line without an end are fine.
+// cut at the #. Windows line ends, a byte order mark and a last line without an end are fine.
 class IniFile {
  public:
   explicit IniFile(const std::string& path) : path_(path) {
@@ -124,7 +136,7 @@ class IniFile {
     std::string line;
     int number = 0;
     while (std::getline(file, line)) {
-      ++number;
+      if (++number == 1 && line.compare(0, 3, "\xef\xbb\xbf") == 0) line.erase(0, 3);
       std::string text;
       for (char c : line) {
         if (c == '#') break;
@@ -143,7 +155,12 @@ class IniFile {
         throw Error(at(number) + "\"" + line.substr(0, 60) + "\": key = value expected");
       const std::string key = text.substr(0, equal), value = text.substr(equal + 1);
       if (key.front() == '!') {
-        versions_[key.substr(1)] = {value, number};
+        if (key != "!gversion")
+          throw Error(at(number) + key + ": unknown version line; !gversion = 0 or 1 expected");
+        if (!gversion_.text.empty()) throw Error(at(number) + "!gversion is given twice");
+        if (value != "0" && value != "1")
+          throw Error(at(number) + "!gversion = " + value + ": 0 or 1 expected");
+        gversion_ = {value, number};
         continue;
       }
       if (sections_.empty())
@@ -166,10 +183,8 @@ class IniFile {
     throw Error(path_ + ": section [" + name + "] is missing");
   }
 
-  std::string version(const std::string& key, const std::string& otherwise) const {
-    const auto it = versions_.find(key);
-    return it == versions_.end() ? otherwise : it->second.text;
-  }
+  // 0: single values, centres by steps; 1: lists.
+  int gversion() const { return gversion_.text == "1" ? 1 : 0; }
 
  private:
   std::string at(int line) const { return path_ + ", line " + std::to_string(line) + ": "; }
@@ -187,7 +202,7 @@ class IniFile {
 
   std::string path_;
   std::vector<IniSection> sections_;
-  std::map<std::string, IniValue> versions_;
+  IniValue gversion_{"", 0};
 };
 
 }  // namespace panna

@@ -59,6 +59,13 @@ inline std::vector<double> centres(const IniSection& s, const std::string& part,
   return out;
 }
 
+inline void check_centres(const IniSection& s, const std::string& key,
+                          const std::vector<double>& centres, double rc) {
+  for (double x : centres)
+    if (x < 0.0 || x >= rc)
+      s.fail(key, "centres from 0 to below the cutoff expected, one is at " + std::to_string(x));
+}
+
 inline std::string choice(const IniSection& s, const std::string& key,
                           const std::string& otherwise, const std::string& other) {
   if (!s.has(key)) return otherwise;
@@ -72,8 +79,8 @@ inline std::unique_ptr<Descriptor> mbp(const IniSection& s, int species, bool li
   p.species = species;
   p.rc_rad = positive(s, "Rc_rad");
   p.rc_ang = positive(s, "Rc_ang");
-  const int n_rad = s.positive("RsN_rad"), n_ang = s.positive("RsN_ang");
-  const int n_theta = s.positive("ThetasN");
+  const int n_rad = s.count("RsN_rad"), n_ang = s.count("RsN_ang");
+  const int n_theta = s.count("ThetasN");
   if (lists) {
     p.rs_rad = list(s, "Rs_rad", n_rad);
     p.rs_ang = list(s, "Rs_ang", n_ang);
@@ -87,6 +94,8 @@ inline std::unique_ptr<Descriptor> mbp(const IniSection& s, int species, bool li
         choice(s, "theta_centres", "midpoints", "from_zero") == "midpoints" ? 0.5 : 0.0;
     for (int m = 0; m < n_theta; ++m) p.thetas.push_back((m + shift) * kPi / n_theta);
   }
+  check_centres(s, lists ? "Rs_rad" : "Rs0_rad", p.rs_rad, p.rc_rad);
+  check_centres(s, lists ? "Rs_ang" : "Rs0_ang", p.rs_ang, p.rc_ang);
   p.eta_rad = list(s, "eta_rad", n_rad);
   p.eta_ang = list(s, "eta_ang", n_ang);
   p.zeta = list(s, "zeta", n_theta);
@@ -105,6 +114,7 @@ inline std::unique_ptr<Descriptor> bp(const IniSection& s, int species) {
   p.rc_rad = positive(s, "Rc_rad");
   p.rc_ang = positive(s, "Rc_ang");
   p.rs_rad = s.reals("Rs_rad");
+  check_centres(s, "Rs_rad", p.rs_rad, p.rc_rad);
   p.eta_rad = s.reals("eta_rad");
   p.eta_ang = s.reals("eta_ang");
   p.zeta = s.reals("zeta");
@@ -119,7 +129,9 @@ inline std::unique_ptr<Descriptor> bp(const IniSection& s, int species) {
 inline std::vector<double> weights(const std::string& path, std::size_t count) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw Error(path + ": weights cannot be opened: " + std::strerror(errno));
-  const auto bytes = static_cast<std::size_t>(file.tellg());
+  const std::streamoff length = file.tellg();
+  if (length < 0) throw Error(path + ": not a file of weights");
+  const auto bytes = static_cast<std::size_t>(length);
   if (bytes != 4 * count)
     throw Error(path + ": " + std::to_string(bytes) + " bytes found, " +
                 std::to_string(4 * count) + " expected (" + std::to_string(count) +
@@ -144,7 +156,7 @@ inline std::vector<double> weights(const std::string& path, std::size_t count) {
 }
 
 inline Network network(const IniSection& s, const std::string& directory, int inputs) {
-  const int count = s.positive("Nlayers");
+  const int count = s.count("Nlayers");
   const std::vector<int> sizes = s.integers("sizes");
   if (sizes.size() != static_cast<std::size_t>(count))
     s.fail("sizes", std::to_string(count) + " layer sizes expected (Nlayers)");
@@ -190,9 +202,6 @@ inline Network network(const IniSection& s, const std::string& directory, int in
 inline std::unique_ptr<DescriptorModel> read_potential(const std::string& directory,
                                                        const std::string& filename) {
   const IniFile ini(directory + "/" + filename);
-  const std::string gversion = ini.version("gversion", "0");
-  if (gversion != "0" && gversion != "1")
-    throw Error(ini.path() + ": gversion = " + gversion + " found, 0 or 1 expected");
   const IniSection& s = ini.section("GVECT_PARAMETERS");
   const std::vector<std::string> species = s.items("species");
   if (s.has("Nspecies") && s.integer("Nspecies") != static_cast<int>(species.size()))
@@ -209,7 +218,7 @@ inline std::unique_ptr<DescriptorModel> read_potential(const std::string& direct
   const std::string type = reading::choice(s, "type", "mBP", "BP");
   std::unique_ptr<Descriptor> descriptor =
       type == "BP" ? reading::bp(s, static_cast<int>(species.size()))
-                   : reading::mbp(s, static_cast<int>(species.size()), gversion == "1");
+                   : reading::mbp(s, static_cast<int>(species.size()), ini.gversion() == 1);
   for (const char* note : {"descriptor_hash", "panna_version"})
     if (s.has(note)) s.text(note);
   s.check_all_used();

@@ -1,0 +1,72 @@
+"""A folder of .example files, filled by the parsers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from panna.errors import FileError, FrameError
+from panna.frames.example_file import SUFFIX, read_example, write_example
+from panna.frames.frame import Frame
+
+HASH_DIGITS = 16
+
+
+def with_hash(frame: Frame) -> Frame:
+    """The frame with the beginning of its fingerprint added to its name."""
+    return replace(frame, name=f"{frame.name}_{frame.fingerprint[:HASH_DIGITS]}")
+
+
+@dataclass(frozen=True)
+class ExampleFolder:
+    """Where a parser writes; a file that is there is never overwritten."""
+
+    path: Path
+
+    def make(self) -> None:
+        """Make the folder, if it is missing.
+
+        Raises:
+          FileError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be made: {error.strerror}") from error
+
+    def count(self) -> int:
+        """Number of .example files in the folder."""
+        return sum(1 for _ in self.path.glob(f"*{SUFFIX}"))
+
+    def holds(self, frame: Frame) -> bool:
+        """Whether the file of the frame is there, with the same content.
+
+        Raises:
+          FrameError: it is there with another content.
+        """
+        target = self._target(frame)
+        if not target.exists():
+            return False
+        if _content(read_example(target)) == _content(frame):
+            return True
+        raise FrameError(
+            f"{target} exists with another content; choose another folder or prefix, or remove "
+            "the file"
+        )
+
+    def write(self, frame: Frame, source: Mapping[str, Any]) -> None:
+        """Write the file of the frame, with entries that tell where it comes from.
+
+        Raises:
+          FileError: it cannot be written.
+        """
+        write_example(frame, self._target(frame), extra=source)
+
+    def _target(self, frame: Frame) -> Path:
+        return self.path / f"{frame.name}{SUFFIX}"
+
+
+def _content(frame: Frame) -> tuple[str, str, float]:
+    return frame.fingerprint, frame.group, frame.weight
