@@ -32,7 +32,10 @@ panna_environment() {
         panna_missing "the header Python.h" python3-dev
 
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    local stamp
+    # Extras add up: the tests and the examples share the environment.
+    local installed="" stamp
+    [ ! -f "$venv/panna-extras" ] || installed=$(cat "$venv/panna-extras")
+    extras=$(tr ',' '\n' <<<"$installed,$extras" | sed '/^$/d' | sort -u | paste -sd,)
     stamp=$(cd "$panna_root" && {
         echo "$extras"
         find setup.py pyproject.toml panna lammps_patch -type f \
@@ -45,6 +48,7 @@ panna_environment() {
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$panna_root[$extras]"
         rm -rf "$panna_root/build"
         case ",$extras," in *,lammps,*) "$venv/bin/panna_lammps_plugin" >/dev/null ;; esac
+        echo "$extras" >"$venv/panna-extras"
         echo "$stamp" >"$venv/panna-installed"
     fi
     export PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv"

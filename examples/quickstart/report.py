@@ -42,14 +42,14 @@ def main() -> None:
     say()
     say(
         f"NVE: 1000 atoms, {time[-1]:g} ps, {temperature.mean():.0f} K: the total energy drifts by "
-        f"{slope:.4f} meV/atom per ps"
+        f"{slope:.1g} meV/atom per ps"
     )
 
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(7, 5), layout="constrained")
     upper.plot(time, 1e3 * (energy - energy[0]), lw=0.8)
-    upper.plot(time, 1e3 * (line - energy[0]), "k--", lw=1, label=f"{slope:.4f} meV/atom per ps")
+    upper.plot(time, 1e3 * (line - energy[0]), "k--", lw=1, label=f"{slope:.1g} meV/atom per ps")
     upper.set_ylabel("total energy - first (meV/atom)")
-    upper.set_title(f"NVE of {1000} Si atoms, 1 fs")
+    upper.set_title("NVE of 1000 Si atoms, 1 fs")
     upper.legend()
     lower.plot(time, temperature, lw=0.8)
     lower.set_ylabel("temperature (K)")
