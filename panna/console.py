@@ -18,6 +18,17 @@ def say(text: str = "") -> None:
     print(str(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
+def say_facts(rows: Iterable[tuple[str, str]]) -> None:
+    """Print lines of two columns, a label and a text; programs tell their plan in this form."""
+    for label, text in rows:
+        say(f"  {label:<19}{text}".rstrip())
+
+
+def counted(number: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Aligned plain text: columns of numbers to the right, others to the left.
 

@@ -13,8 +13,10 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from panna.console import Progress, say
+from panna.config.arguments import config_parser
+from panna.console import Progress, say, say_facts
 from panna.errors import run_program
+from panna.files import make_folder
 
 if TYPE_CHECKING:
     from panna.config import Config
@@ -44,13 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_evaluate",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="ini file")
+    parser = config_parser("panna_evaluate", DESCRIPTION, EPILOG)
     parser.add_argument("--debug", action="store_true", help="accepted, as in PANNA; no effect")
     return parser.parse_args(argv)
 
@@ -58,8 +54,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def _run(argv: list[str] | None) -> None:
     args = _arguments(argv)
     # Imported here so that --help and wrong arguments are answered at once.
-    from panna.config import read_config
     from panna.config.evaluate import EVALUATE
+    from panna.config.reader import read_config
 
     config = read_config(args.config, EVALUATE)
     for notice in config.notices:
@@ -72,7 +68,7 @@ def _run(argv: list[str] | None) -> None:
     networks = open_networks(config)
     data = open_data(config, networks)
     eval_dir = config["IO_INFORMATION"]["eval_dir"]
-    eval_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(eval_dir)
     _say_plan(config, networks, data)
     references, predictions = _evaluate(config, networks, data)
     statistics = _write(config, eval_dir, data, networks, references, predictions)
@@ -141,9 +137,15 @@ def _say_plan(config: Config, networks: list[NamedNetwork], data: StructureSet) 
     names = [network.title for network in networks]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     source = io["train_dir"] if io["networks_format"] == "checkpoint" else io["networks_folder"]
-    say(f"networks    {source} ({io['networks_format']}): {shown}")
-    say(f"species     {', '.join(networks[0].model.species)}")
-    say(f"structures  {data.directory} ({data.form}): {len(data)}")
+    say(f"Errors of networks on the structures in {data.directory}")
+    say_facts(
+        [
+            ("configuration", str(config.path)),
+            ("networks", f"{source} ({io['networks_format']}): {shown}"),
+            ("species", ", ".join(networks[0].model.species)),
+            ("structures", f"{len(data)} ({data.form})"),
+        ]
+    )
 
 
 def _say_errors(networks: list[NamedNetwork], statistics: list[Statistics]) -> None:

@@ -12,7 +12,8 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from panna.console import say
+from panna.config.arguments import config_parser
+from panna.console import say, say_facts
 from panna.errors import run_program
 
 if TYPE_CHECKING:
@@ -43,13 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_extract_weights",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="ini file")
+    parser = config_parser("panna_extract_weights", DESCRIPTION, EPILOG)
     parser.add_argument("--debug", action="store_true", help="accepted, as in PANNA; no effect")
     return parser.parse_args(argv)
 
@@ -57,8 +52,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def _run(argv: list[str] | None) -> None:
     args = _arguments(argv)
     # Imported here so that --help and wrong arguments are answered at once.
-    from panna.config import read_config
     from panna.config.extract import EXTRACT
+    from panna.config.reader import read_config
 
     config = read_config(args.config, EXTRACT)
     for notice in config.notices:
@@ -89,11 +84,16 @@ def _read_model(config: Config) -> Model:
     if io["gvector_input"] is not None:
         parameters = read_descriptor_input(io["gvector_input"])
         model = check_components(model, parameters, io["gvector_input"])
-    say(f"checkpoint  {network.source} ({network.title})")
+    rows = [
+        ("configuration", str(config.path)),
+        ("checkpoint", f"{network.source} ({network.title})"),
+    ]
     for symbol, one, offset in zip(model.species, model.networks, model.offsets, strict=True):
         layers = ":".join(map(str, (one.g_size, *one.sizes)))
         kinds = ":".join(one.activations)
-        say(f"  {symbol:<2} {layers}, {kinds}, reference energy {offset:.6f} eV")
+        rows.append((symbol, f"{layers}, {kinds}, reference energy {offset:.6f} eV"))
+    say("Export of a trained network")
+    say_facts(rows)
     return model
 
 
@@ -140,8 +140,8 @@ def _frames(directory: Path, model: Model) -> list[Frame]:
 
 def _say_done(target: Path, names: list[str], agreement: Agreement) -> None:
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    say(f"checked     {agreement}")
-    say(f"written     {target}: {shown}")
+    say_facts([("checked", str(agreement))])
+    say(f"\nWritten to {target}: {shown}")
 
 
 def _say_published(model: Model, gversion: int) -> None:

@@ -61,6 +61,19 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         raise
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+      FileError: it cannot be made, or is a file.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{os.fspath(path)}: the folder cannot be made ({reason})") from error
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's content, 64 hexadecimal digits.
 

@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +16,12 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from panna.config.arguments import config_parser
 from panna.config.gvect import GVECT, pbc_from
 from panna.config.reader import Config, read_config
-from panna.console import Progress, say
-from panna.errors import FileError, run_program
+from panna.console import Progress, counted, say, say_facts
+from panna.errors import run_program
+from panna.files import make_folder
 
 if TYPE_CHECKING:
     from panna.storage.calculate import Calculation, Worklist
@@ -80,12 +81,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_gvect_calculator",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="ini file")
+    parser = config_parser("panna_gvect_calculator", DESCRIPTION)
     parser.add_argument(
         "-f", "--folder_info", metavar="DIR", type=Path,
         help="use DIR/examples, DIR/bin and DIR instead of the folders in [IO_INFORMATION]",
@@ -107,7 +103,7 @@ def _run(argv: list[str] | None) -> int:
     examples = list_examples(folders.examples)
     work = sort_out(calculation, examples)
     for folder in (folders.output, folders.log):
-        _make(folder)
+        make_folder(folder)
     say(f"Descriptors of the examples in {folders.examples}")
     sample = survey(calculation, work.todo or examples)
     processes = min(config["PARALLELIZATION"]["number_of_process"], _most_processes())
@@ -122,7 +118,7 @@ def _run(argv: list[str] | None) -> int:
                     failed = report.failures.total()
                     progress.advance(text=f"{failed} left out" if failed else "")
     except KeyboardInterrupt:
-        say(f"{_count(len(report.written), 'file')} written; start again to continue from there")
+        say(f"{counted(len(report.written), 'file')} written; start again to continue from there")
         raise
     finally:
         # Also after an interruption: other programs may want to know what is there.
@@ -165,19 +161,12 @@ def _cores() -> int:
     """Cores that this process may use; a batch system may allow less than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return os.cpucounted() or 1
 
 
 def _most_processes() -> int:
     """More than that would only fill the memory."""
     return max(4, _cores())
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be made ({error.strerror})") from error
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -211,7 +200,7 @@ def _say_plan(
     rows.append(("to", f"{calculation.output_dir}{size}"))
     asked = config["PARALLELIZATION"]["number_of_process"]
     rows.append(("processes", _processes(asked, processes, len(work.todo))))
-    _say_rows(rows)
+    say_facts(rows)
     for notice in [*config.notices, *advice(calculation, work, sample)]:
         say(f"note: {notice}")
 
@@ -231,14 +220,14 @@ def _say_result(folders: Folders, work: Worklist, report: Report, calculation: C
     size = sum(calculation.target(example).stat().st_size for example in report.written)
     say()
     for warning, count in report.warnings.items():
-        say(f"warning: {_count(count, 'example')}: {warning}")
+        say(f"warning: {counted(count, 'example')}: {warning}")
     if work.todo:
-        content = f"({_count(report.atoms, 'atom')}, {readable_bytes(size)})"
-        say(f"{_count(len(report.written), 'file')} {content} written to {folders.output}")
+        content = f"({counted(report.atoms, 'atom')}, {readable_bytes(size)})"
+        say(f"{counted(len(report.written), 'file')} {content} written to {folders.output}")
     else:
-        say(f"Nothing to do: {_count(len(work.done), 'file')} up to date in {folders.output}")
+        say(f"Nothing to do: {counted(len(work.done), 'file')} up to date in {folders.output}")
     if report.failures:
-        failed = _count(report.failures.total(), "example")
+        failed = counted(report.failures.total(), "example")
         say(f"{failed} left out, by reason (numbers as #):")
         for reason, count in report.failures.most_common(10):
             say(f"  {count} x {reason}")
@@ -251,15 +240,6 @@ def _say_result(folders: Folders, work: Worklist, report: Report, calculation: C
             say("  [CONTENT_INFORMATION]  include_derivatives = True")
         if calculation.derivatives == "sparse":
             say("                         sparse_derivatives = True")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _say_rows(rows: Sequence[tuple[str, str]]) -> None:
-    for label, text in rows:
-        say(f"  {label:<17}{text}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from panna.config.arguments import config_parser
 from panna.config.reader import Config, read_config
 from panna.config.tfr import TFR
-from panna.console import Progress, say
-from panna.errors import FileError, StorageError, run_program
+from panna.console import Progress, counted, say, say_facts
+from panna.errors import StorageError, run_program
+from panna.files import make_folder
 
 if TYPE_CHECKING:
     from panna.storage.pack import Packing, Plan, Target
@@ -38,13 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_tfr_packer",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="ini file")
-    return parser.parse_args(argv)
+    return config_parser("panna_tfr_packer", DESCRIPTION).parse_args(argv)
 
 
 def _run(argv: list[str] | None) -> int:
@@ -61,7 +57,7 @@ def _run(argv: list[str] | None) -> int:
     packing = _packing(config)
     plan = make_plan(packing)
     todo = plan.to_do()
-    _make(packing.output_dir)
+    make_folder(packing.output_dir)
     adopt(plan)
     _say_plan(config, plan, todo)
     if todo:
@@ -72,8 +68,8 @@ def _run(argv: list[str] | None) -> int:
         sparse = packing.derivatives == "sparse"
         with Progress(sum(len(target.frames) for target in todo), "packing", "frames") as progress:
             for target in todo:
-                _make(target.path.parent)
-                records = _counted(records_of(target, packing), progress)
+                make_folder(target.path.parent)
+                records = _tracked(records_of(target, packing), progress)
                 write_tfrecord(target.path, records, sparse)
     _say_result(plan, todo)
     return 0
@@ -92,14 +88,7 @@ def _packing(config: Config) -> Packing:
     )
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: the folder cannot be made ({error.strerror})") from error
-
-
-def _counted(records: Iterable[DescriptorRecord], progress: Progress) -> Iterator[DescriptorRecord]:
+def _tracked(records: Iterable[DescriptorRecord], progress: Progress) -> Iterator[DescriptorRecord]:
     for record in records:
         yield record
         progress.advance()
@@ -131,12 +120,11 @@ def _say_plan(config: Config, plan: Plan, todo: list[Target]) -> None:
     ]
     for folder, targets in _by_folder(plan.targets).items():
         count = sum(len(target.frames) for target in targets)
-        rows.append(("", f"{folder.name}: {_count(count, 'frame')} in {_files(targets)}"))
+        rows.append(("", f"{folder.name}: {counted(count, 'frame')} in {_files(targets)}"))
     if len(todo) < len(plan.targets):
-        rows.append(("there already", _count(len(plan.targets) - len(todo), "file")))
+        rows.append(("there already", counted(len(plan.targets) - len(todo), "file")))
     say("Packing descriptors into TFRecord files")
-    for label, text in rows:
-        say(f"  {label:<17}{text}")
+    say_facts(rows)
     for notice in [*config.notices, *_notices(packing, first)]:
         say(f"note: {notice}")
 
@@ -189,7 +177,7 @@ def _say_result(plan: Plan, todo: list[Target]) -> None:
     if todo:
         size = readable_bytes(sum(target.path.stat().st_size for target in todo))
         count = sum(len(target.frames) for target in todo)
-        frames = _count(count, "frame")
+        frames = counted(count, "frame")
         say(f"{_files(todo)} with {frames} ({size}) written to {packing.output_dir}")
     else:
         say(f"Nothing to do: {_files(plan.targets)} in {packing.output_dir} already")
@@ -214,11 +202,7 @@ def _by_folder(targets: Iterable[Target]) -> dict[Path, list[Target]]:
 
 
 def _files(targets: Sequence[Target]) -> str:
-    return _count(len(targets), "file")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return counted(len(targets), "file")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from panna.console import Progress, say, table
+from panna.config.arguments import config_parser
+from panna.console import Progress, counted, say, say_facts, table
 from panna.errors import ConfigError, run_program
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
+    from panna.training.data import TrainingData
     from panna.training.metrics import Errors
     from panna.training.session import Session
 
@@ -39,13 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_train",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", type=Path, help="ini file")
+    parser = config_parser("panna_train", DESCRIPTION, EPILOG)
     parser.add_argument("--debug", action="store_true", help="show the messages of TensorFlow")
     for flag in CLUSTER_FLAGS:
         parser.add_argument(f"--{flag}", help=argparse.SUPPRESS)
@@ -89,30 +85,46 @@ def _report_start(config: Config, session: Session, device: str) -> None:
     from panna.training.session import frames_and_atoms
 
     data, model, training = session.data, session.model, config["TRAINING_PARAMETERS"]
-    say(f"Training data: {frames_and_atoms(session.statistics, data.species)}")
-    say(f"  {'with' if data.summary.has_forces else 'without'} forces; {data.cache}")
-    if data.validation is not None:
-        say(f"Validation data: {data.validation.n_frames} frames")
-    else:
-        say("Validation data: none. Without them there is no best model and no warning of")
-        say("  overfitting; give [VALIDATION_OPTIONS] data_dir")
-    say(f"Reference energies, {session.offsets.origin}:")
+    io, rate = config["IO_INFORMATION"], session.loop.schedule
+    forces = "with" if data.summary.has_forces else "without"
+    rows = [
+        ("configuration", str(config.path)),
+        ("training set", frames_and_atoms(session.statistics, data.species)),
+        ("", f"{forces} forces; {data.cache}"),
+        ("validation set", _validation(data)),
+        ("reference energies", session.offsets.origin),
+    ]
     for symbol, offset in zip(model.species, model.offsets, strict=True):
-        say(f"  {symbol} {offset:.6f} eV")
+        rows.append(("", f"{symbol} {offset:.6f} eV"))
     if session.offsets.note:
-        say(f"  {session.offsets.note}")
+        rows.append(("", session.offsets.note))
     what = "standardised" if model.scale_mean is not None else "as they are"
-    say(f"Networks: {model.n_parameters} parameters, {model.g_size} inputs, {what}")
+    rows.append(("networks", f"{model.n_parameters} parameters, {model.g_size} inputs, {what}"))
     for symbol, one in zip(model.species, session.networks, strict=True):
-        say(f"  {symbol} {one.text()}")
-    say(f"Derivatives of the descriptors: {data.derivatives}")
-    say(f"Precision {training['precision']}, seed {training['seed']}, on {device}")
-    length = f"{session.epochs:.6g} epochs of {data.train.n_batches} steps"
-    rate = session.loop.schedule
+        rows.append(("", f"{symbol} {one.text()}"))
     final = rate(session.total_steps - 1)
-    say(f"Length: {session.total_steps} steps, {length}; learning rate {rate(0):g} to {final:.3g}")
+    rows += [
+        ("derivatives", data.derivatives),
+        ("precision", f"{training['precision']}, seed {training['seed']}, on {device}"),
+        (
+            "length",
+            f"{session.total_steps} steps, {session.epochs:.6g} epochs of {data.train.n_batches} "
+            f"steps; learning rate {rate(0):g} to {final:.3g}",
+        ),
+        ("to", str(io["train_dir"])),
+    ]
     if session.continued:
-        say(f"Continued after step {session.position.step}")
+        rows.append(("continued", f"after step {session.position.step}"))
+    say(f"Training on {io['data_dir']}")
+    say_facts(rows)
+
+
+def _validation(data: TrainingData) -> str:
+    if data.validation is not None:
+        return counted(data.validation.n_frames, "frame")
+    return (
+        "none, so no best model and no warning of overfitting; give [VALIDATION_OPTIONS] data_dir"
+    )
 
 
 def _train(config: Config, session: Session) -> int:

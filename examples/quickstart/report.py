@@ -60,10 +60,14 @@ def main() -> None:
 
     say()
     say("Look at")
-    say("  results/test/best_energies.png, results/test/best_forces.png   prediction and reference")
-    say("  results/nve.png                                                energy during the run")
-    say("  results/potential                                              for LAMMPS and ASE")
-    say("  tensorboard --logdir results/train                             the training")
+    plots = f"results/test/{network['label']}"
+    for what, where in (
+        ("predictions and references", f"{plots}_energies.png, {plots}_forces.png"),
+        ("energy during the run", "results/nve.png"),
+        ("potential for LAMMPS and ASE", "results/potential"),
+        ("the training", "tensorboard --logdir results/train"),
+    ):
+        say(f"  {what:<30}{where}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ../../tests/environment.sh
 panna_environment cpu,lammps
-export OMP_NUM_THREADS=1
 
 step() { printf '\n=== %s\n' "$*"; }
 
@@ -30,7 +29,7 @@ step "6. The potential for LAMMPS"
 panna_extract_weights --config extract.ini
 
 step "7. Molecular dynamics: 1000 atoms, 10 ps without a thermostat, 2 processes"
-mpiexec -n 2 lmp -in in.nve -var potential results/potential -var out results/nve.dat -log results/nve.log
+OMP_NUM_THREADS=1 mpiexec -n 2 lmp -in in.nve -var potential results/potential -var out results/nve.dat -log results/nve.log
 
 step "8. Summary"
 python report.py

@@ -17,7 +17,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from panna.console import Progress, say
+from panna.console import Progress, say, say_facts
 from panna.errors import FrameError, run_program
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _say_plan(args: argparse.Namespace, sources: dict[str, Path], before: int) -
         ),
     ]
     say("Extended XYZ to .example files (written in angstrom and eV)")
-    _say_rows(rows)
+    say_facts(rows)
     if before:
         say(f"note: {args.outdir} holds {before} .example files already; they stay")
 
@@ -248,7 +248,7 @@ def _say_result(args: argparse.Namespace, conversion: Conversion) -> None:
         say(f"{conversion.present} files were there already with the same content")
     if survey.frames:
         used = ", ".join(f"{what}: {key}" for what, key in chosen.items())
-        _say_rows([*survey.rows(), ("keys used", used or "none")])
+        say_facts([*survey.rows(), ("keys used", used or "none")])
     for quantity in ("energy", "forces", "stress", "virial"):
         wanted = getattr(args, f"{quantity}_key")
         if survey.frames and wanted not in ("auto", "none") and quantity not in chosen:
@@ -265,11 +265,6 @@ def _say_result(args: argparse.Namespace, conversion: Conversion) -> None:
         say("Next: panna_gvect_calculator --config gvect.ini, where gvect.ini has")
         say(f"  [IO_INFORMATION]     input_json_dir = {args.outdir}")
         say(f"  [SYMMETRY_FUNCTION]  species = {species}")
-
-
-def _say_rows(rows: Sequence[tuple[str, str]]) -> None:
-    for label, text in rows:
-        say(f"  {label:<19}{text}")
 
 
 if __name__ == "__main__":

@@ -48,10 +48,10 @@ def test_every_example_becomes_a_bin_file(run, examples, tmp_path):
     assert (code, err) == (0, "")
     assert list(bins(tmp_path)) == [f"water.{i:03d}.bin" for i in range(5)]
     for text in (
-        "examples         5",
+        "examples           5",
         "H (10 atoms), O (5 atoms)",
-        "descriptor       mBP of H, O",
-        "components       18",
+        "descriptor         mBP of H, O",
+        "components         18",
         "eps 0.01, like pairs once",
         "5 files (15 atoms",
         "Next: panna_tfr_packer",

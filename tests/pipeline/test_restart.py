@@ -92,7 +92,7 @@ def test_ctrl_c_writes_a_checkpoint_and_the_rest_is_the_same(
     assert max(list_checkpoints(tmp_path / "run")) == step
     assert f"Stopped after step {step} of 12" in capsys.readouterr().out
     assert run(ini) == 0
-    assert f"Continued after step {step}" in capsys.readouterr().out
+    assert f"continued          after step {step}" in capsys.readouterr().out
     extra = tmp_path / "run" / "checkpoints" / f"step_{step}.npz"
     if step == 5:  # the uninterrupted training has no checkpoint in mid-epoch
         extra.unlink()
@@ -173,7 +173,7 @@ def test_a_longer_training_continues(finished, data, capsys):
     changes = {**SHORT, "TRAINING_PARAMETERS__max_epochs": "2"}
     ini = write_ini(finished.with_name("longer.ini"), data / "train", **changes)
     assert run(ini) == 0
-    assert "Continued after step 3" in capsys.readouterr().out
+    assert "continued          after step 3" in capsys.readouterr().out
     assert list(list_checkpoints(finished.parent / "run")) == [3, 6]
 
 

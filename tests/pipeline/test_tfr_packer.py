@@ -68,8 +68,8 @@ def test_frames_are_packed_in_the_order_of_their_names(run, folder):
     assert names(folder / "tfr" / "1-3.tfrecord") == ALL[:10]
     assert all_names(folder / "tfr") == ALL
     for text in (
-        "frames           23 in",
-        "descriptor       mBP of H, O",
+        "frames             23 in",
+        "descriptor         mBP of H, O",
         "tfr: 23 frames in 3 files",
         "3 files with 23 frames",
         "Next: panna_train",
@@ -143,7 +143,7 @@ def test_complete_files_are_kept_and_missing_ones_written(run, folder):
     assert code == 0 and "Nothing to do: 3 files" in out
     (folder / "tfr" / "2-3.tfrecord").unlink()
     code, out, _ = run(elements_per_file=10)
-    assert code == 0 and "1 file with 10 frames" in out and "there already    2 files" in out
+    assert code == 0 and "1 file with 10 frames" in out and "there already      2 files" in out
     assert files(folder / "tfr") == before
 
 
