@@ -50,7 +50,7 @@ def test_core_agrees_with_the_numpy_reference(descriptor_name, cell_name, isa):
 
 
 @pytest.mark.parametrize("descriptor_name, cell_name", CASES)
-def test_jacobian_agrees_with_the_numpy_reference(descriptor_name, cell_name):
+def test_jacobian_agrees_with_the_numpy_reference(descriptor_name, cell_name, isa):
     parameters, _, nl = listed(descriptor_name, cell_name)
     jacobian = evaluate.jacobian(parameters, nl)
     expected = reference.jacobian(parameters, nl)

@@ -22,7 +22,7 @@ struct Environment {
 
 // Scratch memory of one thread. Holds what the forward pass leaves for the backward pass.
 struct Workspace {
-  AlignedBuffer neighbour_memory, pair_memory, descriptor_memory, network_memory;
+  AlignedBuffer neighbour_memory, pair_memory, descriptor_memory, network_memory, jacobian_memory;
   kernels::Neighbours neighbours{};
   kernels::Pairs pairs{};
   std::vector<int> counts;    // begin, count, angular of the species; begin, count of the pairs
@@ -45,6 +45,9 @@ class Descriptor {
   // Of the atom last given to `forward`: change of G (size) when the vectors change by `tangents`.
   virtual void jvp(const Environment& env, Workspace& ws, const double* tangents,
                    double* dg) const = 0;
+  // Of the atom last given to `forward`: derivative of G with respect to the vectors,
+  // [count][size][3]; `out` must be zero.
+  virtual void jacobian(const Environment& env, Workspace& ws, double* out) const = 0;
 };
 
 // mBP and BP: radial terms and three-body terms that are products of a radial and an angular
@@ -88,6 +91,17 @@ class SeparableDescriptor : public Descriptor {
       nb.vz[i] = t ? t[2] : 0.0;
     }
     kernels::active().tangent[is_bp_](view(), nb, ws.pairs, dg);
+  }
+
+  void jacobian(const Environment&, Workspace& ws, double* out) const override {
+    const kernels::Separable s = view();
+    const kernels::Neighbours& nb = ws.neighbours;
+    const int* counts = nb.pairs_count;
+    const int most = *std::max_element(counts, counts + s.species * (s.species + 1) / 2);
+    const kernels::Table& k = kernels::active();
+    const long size = k.jacobian_scratch(s, nb, most);
+    double* scratch = ws.jacobian_memory.reserve(static_cast<std::size_t>(size));
+    k.jacobian[is_bp_](s, nb, ws.pairs, ws.original.data(), most, scratch, out);
   }
 
  protected:

@@ -30,13 +30,16 @@ struct Width {
   static constexpr int value = N;
 };
 
-// What one instruction set offers. `backward` and `tangent` follow a `forward` of the same atom.
+// What one instruction set offers. `backward`, `tangent` and `jacobian` follow a `forward` of the same atom.
 struct Table {
   const char* name;
   int lanes;
   void (*forward[2])(const Separable&, const Neighbours&, const Pairs&, double* g);
   void (*backward[2])(const Separable&, const Neighbours&, const Pairs&, const double* g_bar);
   void (*tangent[2])(const Separable&, const Neighbours&, const Pairs&, double* dg);
+  void (*jacobian[2])(const Separable&, const Neighbours&, const Pairs&, const int* original,
+                      int most_pairs, double* scratch, double* out);
+  long (*jacobian_scratch)(const Separable&, const Neighbours&, int most_pairs);
   double (*network_forward)(const Layer*, int, const double* g, double* values, double* slopes);
   void (*network_backward)(const Layer*, int, const double* g, const double* values,
                            const double* slopes, double* scratch, int widest, double* g_bar);
@@ -48,6 +51,8 @@ struct Table {
                               {forward<false>, forward<true>},                     \
                               {backward<false>, backward<true>},                   \
                               {tangent<false>, tangent<true>},                     \
+                              {jacobian<false>, jacobian<true>},                   \
+                              jacobian_scratch,                                    \
                               network_forward,                                     \
                               network_backward};
 
@@ -55,6 +60,7 @@ namespace baseline {
 #define PANNA_VECTOR_BYTES 16
 #include "panna/kernels/vector.inl.hpp"
 #include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/jacobian.inl.hpp"
 #include "panna/kernels/network.inl.hpp"
 PANNA_KERNEL_TABLE("baseline")
 #undef PANNA_VECTOR_BYTES
@@ -70,6 +76,7 @@ namespace avx2 {
 #define PANNA_VECTOR_BYTES 32
 #include "panna/kernels/vector.inl.hpp"
 #include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/jacobian.inl.hpp"
 #include "panna/kernels/network.inl.hpp"
 PANNA_KERNEL_TABLE("avx2")
 #undef PANNA_VECTOR_BYTES
@@ -83,6 +90,7 @@ namespace avx512 {
 #define PANNA_VECTOR_BYTES 64
 #include "panna/kernels/vector.inl.hpp"
 #include "panna/kernels/descriptor.inl.hpp"
+#include "panna/kernels/jacobian.inl.hpp"
 #include "panna/kernels/network.inl.hpp"
 PANNA_KERNEL_TABLE("avx512")
 #undef PANNA_VECTOR_BYTES
