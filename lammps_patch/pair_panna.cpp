@@ -103,10 +103,12 @@ PairPanna::~PairPanna() {
 }
 
 void PairPanna::settings(int narg, char **arg) {
-  if (narg > 0)
-    error->all(FLERR, std::string("pair_style panna: argument ") + arg[0] +
-                          " found, none expected; the potential and the elements belong to "
-                          "pair_coeff * * DIR panna.in El1 El2 ...");
+  const std::string precision = narg > 0 ? arg[0] : "full";
+  if (narg > 1 || (precision != "full" && precision != "mixed"))
+    error->all(FLERR, std::string("pair_style panna: argument ") + arg[narg - 1] +
+                          " found, full or mixed (precision) or nothing expected; the potential "
+                          "and the elements belong to pair_coeff * * DIR panna.in El1 El2 ...");
+  mixed_ = precision == "mixed";
 }
 
 void PairPanna::allocate() {
@@ -139,6 +141,7 @@ void PairPanna::read(const std::string &directory, const std::string &file) {
   std::string message;
   try {
     model_ = panna::read_potential(directory, file);
+    if (mixed_) model_->set_precision(panna::Precision::mixed);
     if (model_->communication_layers() > 0)
       message = directory + "/" + file + ": atomic energies that depend on neighbours of "
                 "neighbours are not supported by pair_style panna";
@@ -195,7 +198,8 @@ void PairPanna::map_types(const std::string &file, int count, char **names) {
 void PairPanna::report(const std::string &file) const {
   char cutoff[32];
   std::snprintf(cutoff, sizeof cutoff, "%g", model_->cutoff());
-  std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, instruction set " +
+  std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, " +
+      (mixed_ ? "mixed" : "full") + " precision, instruction set " +
       panna::kernels::active().name + "; atom types";
   for (std::size_t t = 1; t < species_of_type_.size(); ++t) {
     const int s = species_of_type_[t];

@@ -1,6 +1,6 @@
 // LAMMPS pair style `panna`: neural-network potentials written by panna_extract_weights.
 //
-//   pair_style panna
+//   pair_style panna [full|mixed]             precision of pairs of neighbours, default full
 //   pair_coeff * * DIR panna.in El1 El2 ...   one element (or NULL) for each atom type
 //   pair_coeff * * DIR panna.in               type t is the t-th species of the potential
 //
@@ -54,6 +54,7 @@ class PairPanna : public Pair {
   void tally_virial(int i, int j, const double *vector, const double *gradient);
 
   std::unique_ptr<panna::Model> model_;
+  bool mixed_ = false;
   std::vector<int> species_of_type_;  // [ntypes + 1] species of the model, -1 for NULL
   std::vector<Chunk> chunks_;         // [threads]
 };

@@ -184,8 +184,10 @@ Array<double> jacobian(const panna::Descriptor& d, const Array<int>& species,
 
 class Potential {
  public:
-  Potential(const std::string& directory, const std::string& filename)
-      : model_(panna::read_potential(directory, filename)) {}
+  Potential(const std::string& directory, const std::string& filename, bool mixed)
+      : model_(panna::read_potential(directory, filename)) {
+    if (mixed) model_->set_precision(panna::Precision::mixed);
+  }
 
   const std::vector<std::string>& species() const { return model_->species(); }
   double cutoff() const { return model_->cutoff(); }
@@ -230,8 +232,9 @@ PYBIND11_MODULE(_core, m) {
                   std::vector<double> eta_rad, double rc_ang, std::vector<double> rs_ang,
                   std::vector<double> eta_ang, std::vector<double> thetas,
                   std::vector<double> zeta, double eps, bool like_pairs_twice) {
-        return panna::MBP({species, rc_rad, rs_rad, eta_rad, rc_ang, rs_ang, eta_ang, thetas, zeta,
-                           eps, like_pairs_twice});
+        return std::make_unique<panna::MBP>(
+            panna::MBPParameters{species, rc_rad, rs_rad, eta_rad, rc_ang, rs_ang, eta_ang, thetas,
+                                 zeta, eps, like_pairs_twice});
       }),
       py::arg("species"), py::arg("rc_rad"), py::arg("rs_rad"), py::arg("eta_rad"),
       py::arg("rc_ang"), py::arg("rs_ang"), py::arg("eta_ang"), py::arg("thetas"),
@@ -240,7 +243,8 @@ PYBIND11_MODULE(_core, m) {
       py::init([](int species, double rc_rad, std::vector<double> rs_rad,
                   std::vector<double> eta_rad, double rc_ang, std::vector<double> eta_ang,
                   std::vector<double> zeta, bool rjk_smooth) {
-        return panna::BP({species, rc_rad, rs_rad, eta_rad, rc_ang, eta_ang, zeta, rjk_smooth});
+        return std::make_unique<panna::BP>(panna::BPParameters{
+            species, rc_rad, rs_rad, eta_rad, rc_ang, eta_ang, zeta, rjk_smooth});
       }),
       py::arg("species"), py::arg("rc_rad"), py::arg("rs_rad"), py::arg("eta_rad"),
       py::arg("rc_ang"), py::arg("eta_ang"), py::arg("zeta"), py::arg("rjk_smooth"));
@@ -258,8 +262,8 @@ PYBIND11_MODULE(_core, m) {
   list(jacobian, m, "jacobian", "dG/d(vector) of every pair, (pairs, size, 3).");
 
   py::class_<Potential>(m, "Potential")
-      .def(py::init<const std::string&, const std::string&>(), py::arg("directory"),
-           py::arg("filename") = "panna.in")
+      .def(py::init<const std::string&, const std::string&, bool>(), py::arg("directory"),
+           py::arg("filename") = "panna.in", py::arg("mixed") = false)
       .def_property_readonly("species", &Potential::species)
       .def_property_readonly("cutoff", &Potential::cutoff, "angstrom")
       .def_property_readonly("size", &Potential::size)

@@ -96,6 +96,22 @@ def test_python_and_lammps_agree_for_any_descriptor(any_potential, tmp_path):
     check_against_python(tmp_path, any_potential, random_frame("triclinic crystal"), 2)
 
 
+def test_mixed_precision_is_that_of_python(potential, tmp_path):
+    frame, elements = random_frame("triclinic crystal"), list(SPECIES)
+    expected = evaluate_frame(open_potential(potential, precision="mixed"), frame, threads=1)
+    full = evaluate_frame(open_potential(potential), frame, threads=1)
+    pair = [
+        line.replace("pair_style panna", "pair_style panna mixed")
+        for line in pair_lines(potential, elements)
+    ]
+    found = evaluate(tmp_path, frame, pair, elements, ranks=2)
+    # The order of neighbours is another one, and single precision shows it.
+    scale = np.abs(full.forces).max()
+    assert deviation(found.forces, expected.forces) < 1e-5 * scale
+    assert deviation(found.energy, expected.energy) < 1e-5 * frame.n_atoms
+    assert deviation(found.forces, full.forces) > 1e-10 * scale, "full precision was used"
+
+
 def test_a_lone_atom_and_an_empty_rank(potential, tmp_path):
     frame = Frame(("Si",), np.zeros((1, 3)), np.zeros((3, 3)), (False,) * 3)
     expected = evaluate_frame(open_potential(potential), frame, threads=1)
@@ -183,7 +199,7 @@ BROKEN = {
     "NULL without hybrid": ("Si O H", "Si O NULL", "atom type 3 is NULL"),
     "units": ("units metal", "units real", "units real found, units metal expected"),
     "newton": ("boundary p", "newton off\nboundary p", "newton pair off found"),
-    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, none expected"),
+    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, full or mixed"),
 }
 
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from descriptor_cases import CELLS, mbp, random_frame
+from descriptor_cases import CELLS, DESCRIPTORS, mbp, random_frame
+from model_cases import a_model
 
 from panna import core
 from panna.descriptors import evaluate
 from panna.frames.neighbours import neighbour_list
+from panna.potential.panna_in import write_potential
 
 ACTIVATIONS = {
     0: lambda x: x,
@@ -173,3 +175,61 @@ def test_forces_of_a_potential_are_minus_the_gradient(tmp_path, cell_name):
 
         slope = (8 * (energy(1) - energy(-1)) - (energy(2) - energy(-2))) / (12 * h)
         assert abs(slope + forces[1, axis]) < 1e-6 * np.abs(forces).max()
+
+
+@pytest.mark.parametrize("isa", core.isas())
+@pytest.mark.parametrize("name", DESCRIPTORS)
+@pytest.mark.parametrize("cell_name", ["molecule", "triclinic crystal"])
+def test_mixed_precision_agrees_with_full_precision(tmp_path, cell_name, name, isa):
+    """Single precision has 6e-8; powers of zeta and sums over pairs cost a digit or two."""
+    parameters = DESCRIPTORS[name]
+    write_potential(a_model(parameters), tmp_path)
+    frame = random_frame(cell_name, parameters.species)
+    nl = neighbour_list(frame, parameters.species, parameters.cutoff + 0.3)
+    lists = (nl.species, nl.first, nl.index, nl.vectors)
+    before = core.isa()
+    core.set_isa(isa)
+    try:
+        energies, gradient = core.Potential(str(tmp_path)).compute(*lists)
+        mixed = core.Potential(str(tmp_path), mixed=True)
+        mixed_energies, mixed_gradient = mixed.compute(*lists)
+    finally:
+        core.set_isa(before)
+    scale = np.abs(gradient).max()
+    np.testing.assert_allclose(mixed_energies, energies, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(mixed_gradient, gradient, rtol=0, atol=3e-5 * max(scale, 1))
+    # It must be another calculation, not the same one.
+    assert np.abs(mixed_gradient - gradient).max() > 1e-12 * scale
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("isa", core.isas())
+def test_nothing_is_left_over_from_the_atom_before(tmp_path, isa, mixed):
+    """One workspace serves atoms with 0 to 80 neighbours in turn: each as if it were alone."""
+    parameters = mbp(angles=8)
+    write_potential(a_model(parameters), tmp_path)
+    potential = core.Potential(str(tmp_path), mixed=mixed)
+    rng = np.random.default_rng(5)
+    counts = rng.permutation(np.repeat(np.arange(0, 81, 4), 3))
+    first = np.concatenate([[0], np.cumsum(counts)])
+    vectors = rng.normal(size=(counts.sum(), 3))
+    vectors *= rng.uniform(1.0, 4.4, (counts.sum(), 1)) / np.linalg.norm(vectors, axis=1)[:, None]
+    # Species of the neighbours: any of them; the index only has to name an atom of that species.
+    species = rng.integers(0, 3, len(counts)).astype(np.int32)
+    index = rng.integers(0, len(counts), counts.sum())
+    before = core.isa()
+    core.set_isa(isa)
+    try:
+        energies, gradient = potential.compute(species, first, index, vectors, threads=1)
+        for i in rng.permutation(len(counts))[:20]:
+            mine = slice(first[i], first[i + 1])
+            # The atom itself first, behind it one atom without neighbours for each species.
+            alone = np.concatenate([species[i : i + 1], np.arange(3, dtype=np.int32)])
+            starts = np.concatenate([[0], np.full(4, counts[i])])
+            neighbours = 1 + species[index[mine]].astype(np.int64)
+            e, g = potential.compute(alone, starts, neighbours, vectors[mine], threads=1)
+            assert e[0] == energies[i]
+            np.testing.assert_array_equal(g, gradient[mine])
+    finally:
+        core.set_isa(before)
+    assert np.isfinite(gradient).all()

@@ -9,7 +9,7 @@
 namespace panna {
 
 constexpr std::size_t kAlignment = 64;
-constexpr int kPadding = 8;  // doubles in the widest register: arrays are padded to a multiple
+constexpr int kPadding = 16;  // floats in the widest register: arrays are padded to a multiple
 
 inline int padded(int n) { return (n + kPadding - 1) / kPadding * kPadding; }
 

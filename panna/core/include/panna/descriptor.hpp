@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
+#include <limits>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "panna/aligned.hpp"
@@ -23,18 +27,27 @@ struct Environment {
 // Scratch memory of one thread. Holds what the forward pass leaves for the backward pass.
 struct Workspace {
   AlignedBuffer neighbour_memory, pair_memory, descriptor_memory, network_memory, jacobian_memory;
-  kernels::Neighbours neighbours{};
-  kernels::Pairs pairs{};
+  kernels::Workplace place{};
   std::vector<int> counts;    // begin, count, angular of the species; begin, count of the pairs
   std::vector<int> original;  // place in the environment of each sorted neighbour, -1 for padding
 };
 
+// mixed: pairs of neighbours in single precision; geometry, sums over atoms and networks in double.
+enum class Precision { full, mixed };
+
 class Descriptor {
  public:
+  Descriptor() = default;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
   virtual ~Descriptor() = default;
   virtual int species() const = 0;
   virtual int size() const = 0;
   virtual double cutoff() const = 0;
+
+  // Of `forward` and `vjp`, for molecular dynamics; `jvp` and `jacobian` need full precision.
+  void set_precision(Precision precision) { precision_ = precision; }
+  Precision precision() const { return precision_; }
 
   // G (size) of one atom.
   virtual void forward(const Environment& env, Workspace& ws, double* g) const = 0;
@@ -48,159 +61,200 @@ class Descriptor {
   // Of the atom last given to `forward`: derivative of G with respect to the vectors,
   // [count][size][3]; `out` must be zero.
   virtual void jacobian(const Environment& env, Workspace& ws, double* out) const = 0;
+
+ private:
+  Precision precision_ = Precision::full;
 };
 
 // mBP and BP: radial terms and three-body terms that are products of a radial and an angular
 // factor (kernels/types.hpp gives the formulas).
 class SeparableDescriptor : public Descriptor {
  public:
-  int species() const override { return n_species_; }
-  double cutoff() const override { return rc_rad_ > rc_ang_ ? rc_rad_ : rc_ang_; }
+  int species() const override { return s_.species; }
+  double cutoff() const override { return std::max(s_.rc_rad, s_.rc_ang); }
   int size() const override {
-    const int pairs = n_species_ * (n_species_ + 1) / 2;
-    return n_species_ * static_cast<int>(rad_rs_.size()) +
-           pairs * static_cast<int>(p_eta_.size()) * q_count_;
+    return s_.species * s_.radial.count + s_.species * (s_.species + 1) / 2 * s_.pairs.size();
   }
 
   void forward(const Environment& env, Workspace& ws, double* g) const override {
-    const kernels::Separable s = view();
-    sort(s, env, ws);
-    kernels::active().forward[is_bp_](s, ws.neighbours, ws.pairs, g);
+    sort(env, ws);
+    kernels::active().forward[is_bp_][mixed()](s_, ws.place, g);
   }
 
   void vjp(const Environment& env, Workspace& ws, const double* g_bar,
            double* gradient) const override {
-    kernels::active().backward[is_bp_](view(), ws.neighbours, ws.pairs, g_bar);
-    for (int i = 0; i < 3 * env.count; ++i) gradient[i] = 0.0;
-    const kernels::Neighbours& nb = ws.neighbours;
+    kernels::active().backward[is_bp_][mixed()](s_, ws.place, g_bar);
+    std::fill_n(gradient, 3 * env.count, 0.0);
+    const kernels::Neighbours& nb = ws.place.neighbours;
     for (int i = 0; i < nb.padded; ++i) {
       if (ws.original[i] < 0) continue;
       double* out = gradient + 3 * ws.original[i];
-      out[0] = nb.vx[i];
-      out[1] = nb.vy[i];
-      out[2] = nb.vz[i];
+      out[0] = nb.legs.vx[i];
+      out[1] = nb.legs.vy[i];
+      out[2] = nb.legs.vz[i];
     }
   }
 
   void jvp(const Environment&, Workspace& ws, const double* tangents, double* dg) const override {
-    const kernels::Neighbours& nb = ws.neighbours;
+    check_full("jvp");
+    const kernels::Neighbours& nb = ws.place.neighbours;
     for (int i = 0; i < nb.padded; ++i) {
       const double* t = ws.original[i] < 0 ? nullptr : tangents + 3 * ws.original[i];
-      nb.vx[i] = t ? t[0] : 0.0;
-      nb.vy[i] = t ? t[1] : 0.0;
-      nb.vz[i] = t ? t[2] : 0.0;
+      nb.legs.vx[i] = t ? t[0] : 0.0;
+      nb.legs.vy[i] = t ? t[1] : 0.0;
+      nb.legs.vz[i] = t ? t[2] : 0.0;
     }
-    kernels::active().tangent[is_bp_](view(), nb, ws.pairs, dg);
+    kernels::active().tangent[is_bp_](s_, ws.place, dg);
   }
 
   void jacobian(const Environment&, Workspace& ws, double* out) const override {
-    const kernels::Separable s = view();
-    const kernels::Neighbours& nb = ws.neighbours;
+    check_full("jacobian");
+    const kernels::Neighbours& nb = ws.place.neighbours;
     const int* counts = nb.pairs_count;
-    const int most = *std::max_element(counts, counts + s.species * (s.species + 1) / 2);
+    const int most = *std::max_element(counts, counts + s_.species * (s_.species + 1) / 2);
     const kernels::Table& k = kernels::active();
-    const long size = k.jacobian_scratch(s, nb, most);
+    const long size = k.jacobian_scratch(s_, nb, most);
     double* scratch = ws.jacobian_memory.reserve(static_cast<std::size_t>(size));
-    k.jacobian[is_bp_](s, nb, ws.pairs, ws.original.data(), most, scratch, out);
+    k.jacobian[is_bp_](s_, ws.place, ws.original.data(), most, scratch, out);
   }
 
  protected:
-  bool is_bp_ = false;
-  int n_species_ = 0;
-  double rc_rad_ = 0.0, rc_ang_ = 0.0, like_factor_ = 1.0;
-  bool rjk_smooth_ = true;
-  std::vector<double> rad_rs_, rad_eta_, p_rs_, p_eta_;
-  int q_count_ = 0;
-  std::vector<kernels::MirroredAngles> angles_;
-
+  // One angular factor; mBP needs all of it, BP only cos (lambda), inv_norm (1/2) and zeta.
   struct Angle {
     double cos, sin, eps_sin2, inv_norm, zeta;
   };
 
-  // Angular factors in the order of the components; finds those that mirror each other.
-  void set_angles(const std::vector<Angle>& single) {
-    q_count_ = static_cast<int>(single.size());
-    std::vector<bool> used(single.size(), false);
-    for (std::size_t i = 0; i < single.size(); ++i) {
-      if (used[i]) continue;
-      const Angle& a = single[i];
-      const double z = a.zeta;
-      kernels::MirroredAngles both{};
-      for (int lane = 0; lane < kernels::MirroredAngles::kLanes; ++lane) {
-        both.eps_sin2[lane] = a.eps_sin2;
-        both.norm[lane] = a.inv_norm;
-        both.sin[lane] = a.inv_norm * a.sin;
-        both.cos[lane] = a.inv_norm * a.cos;
-        both.slope_sin[lane] = -z * a.inv_norm * a.sin;
-        both.slope_cos[lane] = z * a.inv_norm * a.cos;
-      }
-      both.zeta = z;
-      both.power = z >= 1.0 && z < 1e6 && std::floor(z) == z ? static_cast<int>(z) - 1 : -1;
-      both.q = both.mirror = static_cast<int>(i);
-      for (std::size_t k = i + 1; k < single.size(); ++k)
-        if (!used[k] && single[k].zeta == z && std::abs(single[k].cos + a.cos) < 1e-15 &&
-            std::abs(single[k].sin - a.sin) < 1e-15) {
-          both.mirror = static_cast<int>(k);
-          used[k] = true;
-          break;
-        }
-      angles_.push_back(both);
-    }
-    std::stable_sort(angles_.begin(), angles_.end(),
-                     [](const auto& a, const auto& b) { return a.zeta < b.zeta; });
+  SeparableDescriptor(bool is_bp, int species, double rc_rad, double rc_ang, double like_factor,
+                      bool rjk_smooth, std::vector<double> radial_rs,
+                      std::vector<double> radial_eta, std::vector<double> shell_rs,
+                      std::vector<double> shell_eta, const std::vector<Angle>& angles)
+      : is_bp_(is_bp),
+        radial_{std::move(radial_rs), std::move(radial_eta)},
+        full_(shell_rs, shell_eta, angles),
+        single_(shell_rs, shell_eta, angles) {
+    s_.species = species;
+    s_.rc_rad = rc_rad;
+    s_.rc_ang = rc_ang;
+    s_.radial = radial_.view(rc_rad);
+    s_.pairs = full_.view(rc_ang, like_factor, rjk_smooth);
+    s_.pairs_single = single_.view(rc_ang, like_factor, rjk_smooth);
   }
 
  private:
-  kernels::Separable view() const {
-    return {n_species_,
-            rc_rad_,
-            rc_ang_,
-            like_factor_,
-            gaussians(rad_rs_, rad_eta_, rc_rad_),
-            gaussians(p_rs_, p_eta_, rc_ang_),
-            q_count_,
-            static_cast<int>(angles_.size()),
-            angles_.data(),
-            rjk_smooth_};
+  template <class Real>
+  struct Centres {
+    std::vector<Real> rs, eta;
+
+    kernels::Gaussians<Real> view(double cutoff) const {
+      kernels::Gaussians<Real> g{};
+      g.count = static_cast<int>(rs.size());
+      g.rs = rs.data();
+      g.eta = eta.data();
+      g.farthest = static_cast<Real>(cutoff);
+      if (rs.size() < 4) return g;
+      const double first = rs.front(), width = eta.front();
+      const double step = (rs.back() - first) / static_cast<double>(rs.size() - 1);
+      bool regular = step > 0.0;
+      for (std::size_t m = 0; m < rs.size(); ++m)
+        regular = regular && eta[m] == eta[0] &&
+                  std::abs(rs[m] - first - static_cast<double>(m) * step) <
+                      50.0 * std::numeric_limits<Real>::epsilon() * cutoff;
+      // Beyond these limits exponentials of single factors would leave the range of the type.
+      const double far = std::max(cutoff - first, static_cast<double>(rs.back()));
+      const double limit = 0.8 * std::log(std::numeric_limits<Real>::max());
+      if (!regular || width * far * far > limit || width * step * (2.0 * far + 8.0 * step) > limit)
+        return g;
+      const double slope = 2.0 * width * step;
+      g.step = static_cast<Real>(step);
+      g.slope = static_cast<Real>(slope);
+      g.shift = static_cast<Real>(slope * rs[1] + width * step * step);
+      g.ratio = static_cast<Real>(std::exp(-slope * step));
+      g.up_change = static_cast<Real>(std::exp(-4.0 * slope * step));
+      g.down_change = static_cast<Real>(std::exp(4.0 * slope * step));
+      return g;
+    }
+  };
+
+  // Constants of the three-body terms in one precision.
+  template <class Real>
+  struct PairConstants {
+    Centres<Real> shells;
+    std::vector<kernels::MirroredAngles<Real>> angles;
+    int q_count;
+
+    PairConstants(const std::vector<double>& rs, const std::vector<double>& eta,
+                  const std::vector<Angle>& single)
+        : shells{{rs.begin(), rs.end()}, {eta.begin(), eta.end()}},
+          q_count(static_cast<int>(single.size())) {
+      std::vector<bool> used(single.size(), false);
+      for (std::size_t i = 0; i < single.size(); ++i) {
+        if (used[i]) continue;
+        const Angle& a = single[i];
+        kernels::MirroredAngles<Real> both = constants(a);
+        both.q = both.mirror = static_cast<int>(i);
+        for (std::size_t k = i + 1; k < single.size(); ++k)
+          if (!used[k] && single[k].zeta == a.zeta && std::abs(single[k].cos + a.cos) < 1e-15 &&
+              std::abs(single[k].sin - a.sin) < 1e-15) {
+            both.mirror = static_cast<int>(k);
+            used[k] = true;
+            break;
+          }
+        angles.push_back(both);
+      }
+      std::stable_sort(angles.begin(), angles.end(),
+                       [](const auto& a, const auto& b) { return a.zeta < b.zeta; });
+    }
+
+    static kernels::MirroredAngles<Real> constants(const Angle& a) {
+      kernels::MirroredAngles<Real> out{};
+      for (int lane = 0; lane < kernels::MirroredAngles<Real>::kLanes; ++lane) {
+        out.eps_sin2[lane] = static_cast<Real>(a.eps_sin2);
+        out.norm[lane] = static_cast<Real>(a.inv_norm);
+        out.sin[lane] = static_cast<Real>(a.inv_norm * a.sin);
+        out.cos[lane] = static_cast<Real>(a.inv_norm * a.cos);
+        out.slope_sin[lane] = static_cast<Real>(-a.zeta * a.inv_norm * a.sin);
+        out.slope_cos[lane] = static_cast<Real>(a.zeta * a.inv_norm * a.cos);
+      }
+      const double z = a.zeta;
+      out.zeta = static_cast<Real>(z);
+      out.power = z >= 1.0 && z < 1e6 && std::floor(z) == z ? static_cast<int>(z) - 1 : -1;
+      return out;
+    }
+
+    kernels::ThreeBody<Real> view(double rc, double like_factor, bool rjk_smooth) const {
+      return {static_cast<Real>(rc),
+              static_cast<Real>(like_factor),
+              rjk_smooth,
+              shells.view(rc),
+              q_count,
+              static_cast<int>(angles.size()),
+              angles.data()};
+    }
+  };
+
+  bool mixed() const { return precision() == Precision::mixed; }
+
+  void check_full(const char* what) const {
+    if (mixed()) throw Error(std::string(what) + " of a descriptor needs full precision");
   }
 
-  static kernels::Gaussians gaussians(const std::vector<double>& rs,
-                                      const std::vector<double>& eta, double cutoff) {
-    kernels::Gaussians s{};
-    s.count = static_cast<int>(rs.size());
-    s.rs = rs.data();
-    s.eta = eta.data();
-    s.farthest = cutoff;
-    if (rs.size() < 4) return s;
-    const double step = (rs.back() - rs.front()) / static_cast<double>(rs.size() - 1);
-    bool regular = step > 0.0;
-    for (std::size_t m = 0; m < rs.size(); ++m)
-      regular = regular && eta[m] == eta[0] &&
-                std::abs(rs[m] - rs[0] - static_cast<double>(m) * step) < 1e-14 * cutoff;
-    // Beyond these limits exponentials of single factors would leave the range of doubles.
-    const double far = std::max(cutoff - rs.front(), rs.back());
-    if (!regular || eta[0] * far * far > 600.0 || eta[0] * step * (2.0 * far + 8.0 * step) > 600.0)
-      return s;
-    s.step = step;
-    s.slope = 2.0 * eta[0] * step;
-    s.shift = s.slope * rs[1] + eta[0] * step * step;
-    s.ratio = std::exp(-s.slope * step);
-    s.up_change = std::exp(-4.0 * s.slope * step);
-    s.down_change = 1.0 / s.up_change;
-    return s;
-  }
+  bool is_bp_;
+  Centres<double> radial_;
+  PairConstants<double> full_;
+  PairConstants<float> single_;
+  kernels::Separable s_{};  // looks into the members above
 
   // Sort the neighbours within the cutoff by species, those that take part in three-body terms
   // first, and lay out the memory of the kernels.
-  void sort(const kernels::Separable& s, const Environment& env, Workspace& ws) const {
-    const double far2 = cutoff() * cutoff(), angular2 = rc_ang_ * rc_ang_;
-    const int n_pairs = s.species * (s.species + 1) / 2;
-    ws.counts.assign(static_cast<std::size_t>(4 * s.species + 2 * n_pairs), 0);
+  void sort(const Environment& env, Workspace& ws) const {
+    const double far2 = cutoff() * cutoff(), angular2 = s_.rc_ang * s_.rc_ang;
+    const int species = s_.species, n_pairs = species * (species + 1) / 2;
+    ws.counts.assign(static_cast<std::size_t>(4 * species + 2 * n_pairs), 0);
     int* begin = ws.counts.data();
-    int* count = begin + s.species;
-    int* angular = count + s.species;
-    int* filled = angular + s.species;
-    int* pairs_begin = filled + s.species;
+    int* count = begin + species;
+    int* angular = count + species;
+    int* filled = angular + species;
+    int* pairs_begin = filled + species;
     int* pairs_count = pairs_begin + n_pairs;
 
     for (int i = 0; i < env.count; ++i) {
@@ -211,59 +265,35 @@ class SeparableDescriptor : public Descriptor {
       if (r2 < angular2) ++angular[env.species[i]];
     }
     int total = 0;
-    for (int t = 0; t < s.species; ++t) {
+    for (int t = 0; t < species; ++t) {
       begin[t] = total;
       total += padded(count[t]);
     }
     int pairs = 0, index = 0;
-    for (int a = 0; a < s.species; ++a)
-      for (int b = a; b < s.species; ++b, ++index) {
+    for (int a = 0; a < species; ++a)
+      for (int b = a; b < species; ++b, ++index) {
         pairs_begin[index] = pairs;
         pairs_count[index] =
             a == b ? angular[a] * (angular[a] - 1) / 2 : angular[a] * angular[b];
         // Room for the lanes behind the last pair.
         if (pairs_count[index] > 0) pairs += padded(pairs_count[index]) + kPadding;
       }
-
-    // Kernels read up to one register behind a block.
-    const std::size_t row = static_cast<std::size_t>(total) + kPadding;
-    double* m = ws.neighbour_memory.reserve(row * (16 + rad_rs_.size()));
-    kernels::Neighbours& nb = ws.neighbours;
-    double** arrays[] = {&nb.x,  &nb.y,     &nb.z,      &nb.r,     &nb.r_inv,  &nb.ux,
-                         &nb.uy, &nb.uz,    &nb.f_rad,  &nb.df_rad, &nb.f_ang, &nb.df_ang,
-                         &nb.radial, &nb.vx, &nb.vy, &nb.vz, &nb.gaussians};
-    for (double** array : arrays) {
-      *array = m;
-      m += row;
-    }
-    nb.padded = total;
+    lay_out(ws, total, pairs);
+    kernels::Neighbours& nb = ws.place.neighbours;
     nb.begin = begin;
     nb.count = count;
     nb.angular = angular;
     nb.pairs_begin = pairs_begin;
     nb.pairs_count = pairs_count;
 
-    const std::size_t np = static_cast<std::size_t>(pairs) + kPadding;
-    double* p = ws.pair_memory.reserve(np * (12 + p_eta_.size() + 2 * static_cast<std::size_t>(q_count_)));
-    kernels::Pairs& pr = ws.pairs;
-    double** pair_arrays[] = {&pr.c,   &pr.u,   &pr.w,   &pr.w_j, &pr.w_k, &pr.w_c,
-                              &pr.u_j, &pr.u_k, &pr.u_c, &pr.a,   &pr.b,   &pr.d};
-    for (double** array : pair_arrays) {
-      *array = p;
-      p += np;
-    }
-    pr.R = p;
-    pr.T = pr.R + np * p_eta_.size();
-    pr.dT = pr.T + np * static_cast<std::size_t>(q_count_);
-
     const double beyond = 2.0 * cutoff();
-    for (int i = 0; i < total + kPadding; ++i) {
+    for (int i = 0; i < nb.readable; ++i) {
       nb.x[i] = beyond;
       nb.y[i] = 0.0;
       nb.z[i] = 0.0;
     }
     ws.original.assign(static_cast<std::size_t>(total), -1);
-    for (int t = 0; t < s.species; ++t) filled[t] = begin[t] + angular[t];
+    for (int t = 0; t < species; ++t) filled[t] = begin[t] + angular[t];
     for (int i = 0; i < env.count; ++i) {
       const double* v = env.vectors + 3 * i;
       const double r2 = v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
@@ -275,7 +305,64 @@ class SeparableDescriptor : public Descriptor {
       nb.z[to] = v[2];
       ws.original[static_cast<std::size_t>(to)] = i;
     }
-    for (int t = 0; t < s.species; ++t) begin[t] -= angular[t];
+    for (int t = 0; t < species; ++t) begin[t] -= angular[t];
+  }
+
+  // Hands out consecutive arrays of a block of memory.
+  template <class Real>
+  struct Arrays {
+    Real* next;
+    std::size_t length;
+
+    void give(std::initializer_list<Real**> arrays) {
+      for (Real** array : arrays) *array = give(length);
+    }
+    Real* give(std::size_t count) {
+      Real* array = next;
+      next += count;
+      return array;
+    }
+  };
+
+  // Kernels read and write up to one register behind a block.
+  void lay_out(Workspace& ws, int neighbours, int pairs) const {
+    kernels::Neighbours& nb = ws.place.neighbours;
+    nb.padded = neighbours;
+    nb.readable = neighbours + kPadding;
+    const auto row = static_cast<std::size_t>(nb.readable);
+    const auto radial = static_cast<std::size_t>(s_.radial.count);
+    Arrays<double> own{ws.neighbour_memory.reserve(row * (22 + radial)), row};
+    own.give({&nb.x, &nb.y, &nb.z, &nb.r_inv, &nb.f_rad, &nb.df_rad});
+    give(nb.legs, own);
+    nb.gaussians = own.give(row * radial);
+    Arrays<float> own_single{reinterpret_cast<float*>(own.next), row};
+    give(nb.legs_single, own_single);
+
+    const auto n = static_cast<std::size_t>(pairs + kPadding);
+    const auto kept = static_cast<std::size_t>(s_.pairs.shells.count + 2 * s_.pairs.q_count);
+    const auto size = static_cast<std::size_t>(s_.pairs.size());
+    double* memory = ws.pair_memory.reserve(n * (13 + kept) + size);
+    if (mixed())
+      give(ws.place.pairs_single, s_.pairs_single, Arrays<float>{reinterpret_cast<float*>(memory), n});
+    else
+      give(ws.place.pairs, s_.pairs, Arrays<double>{memory, n});
+  }
+
+  template <class Real>
+  static void give(kernels::Legs<Real>& legs, Arrays<Real>& own) {
+    own.give({&legs.r, &legs.f, &legs.df, &legs.ux, &legs.uy, &legs.uz, &legs.radial, &legs.vx,
+              &legs.vy, &legs.vz});
+  }
+
+  template <class Real>
+  static void give(kernels::Pairs<Real>& pr, const kernels::ThreeBody<Real>& s,
+                   Arrays<Real> own) {
+    own.give({&pr.c, &pr.u, &pr.w, &pr.sin2, &pr.w_j, &pr.w_k, &pr.w_c, &pr.u_j, &pr.u_k, &pr.u_c,
+              &pr.a, &pr.b, &pr.d});
+    pr.R = own.give(own.length * static_cast<std::size_t>(s.shells.count));
+    pr.T = own.give(own.length * static_cast<std::size_t>(s.q_count));
+    pr.dT = own.give(own.length * static_cast<std::size_t>(s.q_count));
+    pr.g_bar = own.give(static_cast<std::size_t>(s.size()));
   }
 };
 
@@ -293,25 +380,21 @@ struct MBPParameters {
 // Modified Behler-Parrinello, eqs. 3 and 5 with note 63 of Lot et al., CPC 256, 107402 (2020).
 class MBP : public SeparableDescriptor {
  public:
-  explicit MBP(const MBPParameters& p) {
-    n_species_ = p.species;
-    rc_rad_ = p.rc_rad;
-    rc_ang_ = p.rc_ang;
-    rad_rs_ = p.rs_rad;
-    rad_eta_ = p.eta_rad;
-    p_rs_ = p.rs_ang;
-    p_eta_ = p.eta_ang;
-    like_factor_ = p.like_pairs_twice ? 2.0 : 1.0;
-    if (rad_rs_.size() != rad_eta_.size() || p_rs_.size() != p_eta_.size() ||
+  explicit MBP(const MBPParameters& p)
+      : SeparableDescriptor(false, p.species, p.rc_rad, p.rc_ang, p.like_pairs_twice ? 2.0 : 1.0,
+                            true, p.rs_rad, p.eta_rad, p.rs_ang, p.eta_ang, angles(p)) {}
+
+ private:
+  static std::vector<Angle> angles(const MBPParameters& p) {
+    if (p.rs_rad.size() != p.eta_rad.size() || p.rs_ang.size() != p.eta_ang.size() ||
         p.thetas.size() != p.zeta.size())
       throw Error("mBP descriptor: one eta for each centre and one zeta for each angle expected");
-    std::vector<Angle> angles;
+    std::vector<Angle> out;
     for (std::size_t q = 0; q < p.thetas.size(); ++q) {
       const double sin = std::sin(p.thetas[q]), x = p.eps * sin * sin;
-      angles.push_back(
-          {std::cos(p.thetas[q]), sin, x, 1.0 / (1.0 + std::sqrt(1.0 + x)), p.zeta[q]});
+      out.push_back({std::cos(p.thetas[q]), sin, x, 1.0 / (1.0 + std::sqrt(1.0 + x)), p.zeta[q]});
     }
-    set_angles(angles);
+    return out;
   }
 };
 
@@ -327,23 +410,30 @@ struct BPParameters {
 // Behler-Parrinello, eqs. 3 and 4 of Lot et al., CPC 256, 107402 (2020).
 class BP : public SeparableDescriptor {
  public:
-  explicit BP(const BPParameters& p) {
-    is_bp_ = true;
-    n_species_ = p.species;
-    rc_rad_ = p.rc_rad;
-    rc_ang_ = p.rc_ang;
-    rjk_smooth_ = p.rjk_smooth;
-    for (double eta : p.eta_rad)
-      for (double rs : p.rs_rad) {
-        rad_eta_.push_back(eta);
-        rad_rs_.push_back(rs);
-      }
-    p_eta_ = p.eta_ang;
-    p_rs_.assign(p_eta_.size(), 0.0);
-    std::vector<Angle> angles;
+  explicit BP(const BPParameters& p)
+      : SeparableDescriptor(true, p.species, p.rc_rad, p.rc_ang, 1.0, p.rjk_smooth,
+                            repeated(p.rs_rad, p.eta_rad.size()),
+                            each(p.eta_rad, p.rs_rad.size()),
+                            std::vector<double>(p.eta_ang.size(), 0.0), p.eta_ang, angles(p)) {}
+
+ private:
+  static std::vector<double> repeated(const std::vector<double>& values, std::size_t times) {
+    std::vector<double> out;
+    for (std::size_t i = 0; i < times; ++i) out.insert(out.end(), values.begin(), values.end());
+    return out;
+  }
+
+  static std::vector<double> each(const std::vector<double>& values, std::size_t times) {
+    std::vector<double> out;
+    for (double value : values) out.insert(out.end(), times, value);
+    return out;
+  }
+
+  static std::vector<Angle> angles(const BPParameters& p) {
+    std::vector<Angle> out;
     for (double zeta : p.zeta)
-      for (double lambda : {1.0, -1.0}) angles.push_back({lambda, 0.0, 0.0, 0.5, zeta});
-    set_angles(angles);
+      for (double lambda : {1.0, -1.0}) out.push_back({lambda, 0.0, 0.0, 0.5, zeta});
+    return out;
   }
 };
 

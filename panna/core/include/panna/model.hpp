@@ -29,6 +29,7 @@ class Model {
   virtual const std::vector<std::string>& species() const = 0;
   // Neighbours beyond this distance (angstrom) do not change the energy of an atom.
   virtual double cutoff() const = 0;
+  virtual void set_precision(Precision) = 0;
   // How many times information passes between neighbours before the atomic energy: 0 for models
   // whose atomic energies depend on the neighbours of the atom alone.
   virtual int communication_layers() const { return 0; }
@@ -55,6 +56,7 @@ class DescriptorModel : public Model {
 
   const std::vector<std::string>& species() const override { return species_; }
   double cutoff() const override { return descriptor_->cutoff(); }
+  void set_precision(Precision precision) override { descriptor_->set_precision(precision); }
   const Descriptor& descriptor() const { return *descriptor_; }
 
   void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,

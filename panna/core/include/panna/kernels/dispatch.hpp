@@ -30,41 +30,41 @@ struct Width {
   static constexpr int value = N;
 };
 
-// What one instruction set offers. `backward`, `tangent` and `jacobian` follow a `forward` of the same atom.
+// What one instruction set offers. `backward`, `tangent` and `jacobian` follow a `forward` of the
+// same atom.
 struct Table {
   const char* name;
-  int lanes;
-  void (*forward[2])(const Separable&, const Neighbours&, const Pairs&, double* g);
-  void (*backward[2])(const Separable&, const Neighbours&, const Pairs&, const double* g_bar);
-  void (*tangent[2])(const Separable&, const Neighbours&, const Pairs&, double* dg);
-  void (*jacobian[2])(const Separable&, const Neighbours&, const Pairs&, const int* original,
-                      int most_pairs, double* scratch, double* out);
+  // [is BP][single precision]
+  void (*forward[2][2])(const Separable&, const Workplace&, double* g);
+  void (*backward[2][2])(const Separable&, const Workplace&, const double* g_bar);
+  // [is BP]
+  void (*tangent[2])(const Separable&, const Workplace&, double* dg);
+  void (*jacobian[2])(const Separable&, const Workplace&, const int* original, int most_pairs,
+                      double* scratch, double* out);
   long (*jacobian_scratch)(const Separable&, const Neighbours&, int most_pairs);
   double (*network_forward)(const Layer*, int, const double* g, double* values, double* slopes);
   void (*network_backward)(const Layer*, int, const double* g, const double* values,
                            const double* slopes, double* scratch, int widest, double* g_bar);
 };
 
+#define PANNA_INLINE inline __attribute__((always_inline))
 #define PANNA_KERNEL_TABLE(NAME)                                                   \
   inline const Table table = {NAME,                                                \
-                              W,                                                   \
-                              {forward<false>, forward<true>},                     \
-                              {backward<false>, backward<true>},                   \
+                              {{forward<false, false>, forward<false, true>},      \
+                               {forward<true, false>, forward<true, true>}},       \
+                              {{backward<false, false>, backward<false, true>},    \
+                               {backward<true, false>, backward<true, true>}},     \
                               {tangent<false>, tangent<true>},                     \
                               {jacobian<false>, jacobian<true>},                   \
                               jacobian_scratch,                                    \
-                              network_forward,                                     \
-                              network_backward};
+                              in_double::network_forward,                          \
+                              in_double::network_backward};
 
 namespace baseline {
 #define PANNA_VECTOR_BYTES 16
-#include "panna/kernels/vector.inl.hpp"
-#include "panna/kernels/descriptor.inl.hpp"
-#include "panna/kernels/jacobian.inl.hpp"
-#include "panna/kernels/network.inl.hpp"
+#include "panna/kernels/all.inl.hpp"
 PANNA_KERNEL_TABLE("baseline")
 #undef PANNA_VECTOR_BYTES
-#undef PANNA_INLINE
 }  // namespace baseline
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -74,13 +74,9 @@ PANNA_KERNEL_TABLE("baseline")
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define PANNA_VECTOR_BYTES 32
-#include "panna/kernels/vector.inl.hpp"
-#include "panna/kernels/descriptor.inl.hpp"
-#include "panna/kernels/jacobian.inl.hpp"
-#include "panna/kernels/network.inl.hpp"
+#include "panna/kernels/all.inl.hpp"
 PANNA_KERNEL_TABLE("avx2")
 #undef PANNA_VECTOR_BYTES
-#undef PANNA_INLINE
 }  // namespace avx2
 #pragma GCC pop_options
 
@@ -88,13 +84,9 @@ PANNA_KERNEL_TABLE("avx2")
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define PANNA_VECTOR_BYTES 64
-#include "panna/kernels/vector.inl.hpp"
-#include "panna/kernels/descriptor.inl.hpp"
-#include "panna/kernels/jacobian.inl.hpp"
-#include "panna/kernels/network.inl.hpp"
+#include "panna/kernels/all.inl.hpp"
 PANNA_KERNEL_TABLE("avx512")
 #undef PANNA_VECTOR_BYTES
-#undef PANNA_INLINE
 }  // namespace avx512
 #pragma GCC pop_options
 #endif

@@ -6,6 +6,8 @@
 // of the pair and rows of T and T', added to the sums of the two neighbours,
 //   along = sum dG/dr,   across = sum dG/dc u_(other neighbour).
 
+using namespace in_double;
+
 // Numbers of the pairs as the rows below need them: T and T' with q fastest (rows padded to
 // `row`), dG/dr_j = x_j T, dG/dr_k = x_k T, dG/dc = y T' + z T.
 struct PairRows {
@@ -15,17 +17,17 @@ struct PairRows {
 };
 
 template <bool IsBP>
-inline void pair_rows(const Separable& s, const Pairs& pr, const PairBlock& pb,
+inline void pair_rows(const Separable& s, const Pairs<double>& pr, const PairBlock& pb,
                       const PairRows& rows) {
-  const int P = s.shells.count;
+  const int P = s.pairs.shells.count;
   for (int n = 0; n < pb.count; n += W) {
     const int at = pb.offset + n, lanes = pb.count - n < W ? pb.count - n : W;
     const V u = load(pr.u + at), w = load(pr.w + at);
     const V w_j = load(pr.w_j + at), w_k = load(pr.w_k + at);
     for (int p = 0; p < P; ++p) {
       const V r = load(pr.R + static_cast<long>(at) * P + p * W);
-      const V slope = IsBP ? all(-s.shells.eta[p])
-                           : (-2.0 * s.shells.eta[p]) * (u - s.shells.rs[p]);
+      const V slope = IsBP ? all(-s.pairs.shells.eta[p])
+                           : (-2.0 * s.pairs.shells.eta[p]) * (u - s.pairs.shells.rs[p]);
       const V wdr = w * slope * r;
       V x_j, x_k, z{};
       if constexpr (IsBP) {
@@ -45,16 +47,16 @@ inline void pair_rows(const Separable& s, const Pairs& pr, const PairBlock& pb,
         if constexpr (IsBP) rows.z[to] = z[i];
       }
     }
-    const double* T = pr.T + static_cast<long>(at) * s.q_count;
-    const double* dT = pr.dT + static_cast<long>(at) * s.q_count;
+    const double* T = pr.T + static_cast<long>(at) * s.pairs.q_count;
+    const double* dT = pr.dT + static_cast<long>(at) * s.pairs.q_count;
     for (int i = 0; i < lanes; ++i) {
       double* t = rows.t + static_cast<long>(n + i) * rows.row;
       double* dt = rows.dt + static_cast<long>(n + i) * rows.row;
-      for (int q = 0; q < s.q_count; ++q) {
+      for (int q = 0; q < s.pairs.q_count; ++q) {
         t[q] = T[q * W + i];
         dt[q] = dT[q * W + i];
       }
-      for (int q = s.q_count; q < rows.row; ++q) t[q] = dt[q] = 0.0;
+      for (int q = s.pairs.q_count; q < rows.row; ++q) t[q] = dt[q] = 0.0;
     }
   }
 }
@@ -63,12 +65,12 @@ inline void pair_rows(const Separable& s, const Pairs& pr, const PairBlock& pb,
 template <bool IsBP>
 inline void sum_pairs(const Separable& s, const Neighbours& nb, const PairBlock& pb,
                       const PairRows& rows, double* sums) {
-  const int P = s.shells.count, row = rows.row;
+  const int P = s.pairs.shells.count, row = rows.row;
   const long size = 4L * P * row;
   int at = 0;
   for (int r = 0; r < pb.rows; ++r) {
     const int j = pb.rows_begin + r, first = pb.first_lane(r), length = pb.row_length(r);
-    const V ux = all(nb.ux[j]), uy = all(nb.uy[j]), uz = all(nb.uz[j]);
+    const V ux = all(nb.legs.ux[j]), uy = all(nb.legs.uy[j]), uz = all(nb.legs.uz[j]);
     for (int p = 0; p < P; ++p)
       for (int q = 0; q < row; q += W) {
         double* mine = sums + size * j + 4L * p * row + q;
@@ -81,9 +83,9 @@ inline void sum_pairs(const Separable& s, const Neighbours& nb, const PairBlock&
           V dc = rows.y[np] * load(rows.dt + n * row + q);
           if constexpr (IsBP) dc += rows.z[np] * t;
           along += rows.x_j[np] * t;
-          x += dc * nb.ux[k];
-          y += dc * nb.uy[k];
-          z += dc * nb.uz[k];
+          x += dc * nb.legs.ux[k];
+          y += dc * nb.legs.uy[k];
+          z += dc * nb.legs.uz[k];
           store(other, load(other) + rows.x_k[np] * t);
           store(other + row, load(other + row) + dc * ux);
           store(other + 2 * row, load(other + 2 * row) + dc * uy);
@@ -101,15 +103,15 @@ inline void sum_pairs(const Separable& s, const Neighbours& nb, const PairBlock&
 // dr/d(vector) = u, dc/d(vector_j) = (u_k - c u_j)/r_j: from the sums to `out`, [p][q][3].
 inline void angular_rows(const Separable& s, const Neighbours& nb, int j, const double* sums,
                          int row, double* out) {
-  const V ux = all(nb.ux[j]), uy = all(nb.uy[j]), uz = all(nb.uz[j]), inv = all(nb.r_inv[j]);
-  for (int p = 0; p < s.shells.count; ++p)
+  const V ux = all(nb.legs.ux[j]), uy = all(nb.legs.uy[j]), uz = all(nb.legs.uz[j]), inv = all(nb.r_inv[j]);
+  for (int p = 0; p < s.pairs.shells.count; ++p)
     for (int q = 0; q < row; q += W) {
       const double* at = sums + 4L * p * row + q;
       const V x = load(at + row), y = load(at + 2 * row), z = load(at + 3 * row);
       const V along = load(at) - (ux * x + uy * y + uz * z) * inv;
       const V gx = ux * along + x * inv, gy = uy * along + y * inv, gz = uz * along + z * inv;
-      const int lanes = s.q_count - q < W ? s.q_count - q : W;
-      double* to = out + 3 * (static_cast<long>(p) * s.q_count + q);
+      const int lanes = s.pairs.q_count - q < W ? s.pairs.q_count - q : W;
+      double* to = out + 3 * (static_cast<long>(p) * s.pairs.q_count + q);
       for (int i = 0; i < lanes; ++i) {
         to[3 * i] = gx[i];
         to[3 * i + 1] = gy[i];
@@ -120,15 +122,17 @@ inline void angular_rows(const Separable& s, const Neighbours& nb, int j, const 
 
 // How many doubles of scratch memory `jacobian` needs.
 inline long jacobian_scratch(const Separable& s, const Neighbours& nb, int most_pairs) {
-  const long row = (s.q_count + W - 1) / W * W;
-  return most_pairs * (2 * row + 4L * s.shells.count) + 4L * nb.padded * s.shells.count * row;
+  const long row = (s.pairs.q_count + W - 1) / W * W;
+  return most_pairs * (2 * row + 4L * s.pairs.shells.count) + 4L * nb.padded * s.pairs.shells.count * row;
 }
 
 // out: for each neighbour with original[i] >= 0 the block original[i] of [size][3], zero before.
 template <bool IsBP>
-inline void jacobian(const Separable& s, const Neighbours& nb, const Pairs& pr,
-                     const int* original, int most_pairs, double* scratch, double* out) {
-  const int radial = s.radial.count, angular = s.shells.count * s.q_count;
+inline void jacobian(const Separable& s, const Workplace& wp, const int* original, int most_pairs,
+                     double* scratch, double* out) {
+  const Neighbours& nb = wp.neighbours;
+  const Pairs<double>& pr = wp.pairs;
+  const int radial = s.radial.count, angular = s.pairs.shells.count * s.pairs.q_count;
   const long components =
       static_cast<long>(s.species) * radial + s.species * (s.species + 1) / 2 * angular;
   for (int t = 0; t < s.species; ++t)
@@ -138,15 +142,15 @@ inline void jacobian(const Separable& s, const Neighbours& nb, const Pairs& pr,
         for (int l = 0; l < W; ++l) {
           if (original[i + l] < 0) continue;
           double* to = out + 3 * (components * original[i + l] + t * radial + m);
-          to[0] = slope[l] * nb.ux[i + l];
-          to[1] = slope[l] * nb.uy[i + l];
-          to[2] = slope[l] * nb.uz[i + l];
+          to[0] = slope[l] * nb.legs.ux[i + l];
+          to[1] = slope[l] * nb.legs.uy[i + l];
+          to[2] = slope[l] * nb.legs.uz[i + l];
         }
       }
 
   PairRows rows;
-  rows.row = (s.q_count + W - 1) / W * W;
-  const long P = s.shells.count, size = 4 * P * rows.row;
+  rows.row = (s.pairs.q_count + W - 1) / W * W;
+  const long P = s.pairs.shells.count, size = 4 * P * rows.row;
   rows.t = scratch;
   rows.dt = rows.t + most_pairs * static_cast<long>(rows.row);
   rows.x_j = rows.dt + most_pairs * static_cast<long>(rows.row);
@@ -154,7 +158,7 @@ inline void jacobian(const Separable& s, const Neighbours& nb, const Pairs& pr,
   rows.y = rows.x_k + most_pairs * P;
   rows.z = rows.y + most_pairs * P;
   double* sums = rows.z + most_pairs * P;
-  for_species_pairs<IsBP>(s, nb, [&](const PairBlock& pb, int component) {
+  for_species_pairs(s, nb, [&](const PairBlock& pb, int component) {
     if (pb.count == 0) return;
     pair_rows<IsBP>(s, pr, pb, rows);
     // The two runs of neighbours; one and the same for like species.
