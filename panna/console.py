@@ -1,13 +1,21 @@
-"""What programs show: lines of text, tables and progress. Only programs use it, no library code."""
+"""What programs show: lines of text, tables, what was left out, and progress.
+
+Only programs print; library code returns text.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+Item = TypeVar("Item")
+
+NUMBER = re.compile(r"((?<!\w)[-+])?\d+(\.\d+)?([eE][-+]?\d+)?")
+SHOWN_FAILURES = 10
 LINE_INTERVAL = 10.0  # seconds between two lines of progress when there is no terminal
 
 
@@ -24,9 +32,10 @@ def say_facts(rows: Iterable[tuple[str, str]]) -> None:
         say(f"  {label:<19}{text}".rstrip())
 
 
-def counted(number: int, noun: str) -> str:
-    """1 file, 2 files."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def say_notes(notes: Iterable[str]) -> None:
+    """Print what the user should know, one line each."""
+    for note in notes:
+        say(f"note: {note}")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -73,6 +82,37 @@ def _is_number(text: str) -> bool:
     return True
 
 
+class LeftOut:
+    """What a program cannot use: the first ones in full, at once; all of them by reason later.
+
+    Reasons that differ in their numbers only are one reason.
+    """
+
+    def __init__(self, show_all: bool = False) -> None:
+        self.show_all = show_all
+        self.reasons: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many were left out."""
+        return self.reasons.total()
+
+    def add(self, where: str, reason: str) -> None:
+        """Leave one out."""
+        if self.show_all or self.count < SHOWN_FAILURES:
+            say(f"left out: {where}: {reason}")
+        elif self.count == SHOWN_FAILURES:
+            say("left out: more; their reasons are summed up at the end")
+        self.reasons[NUMBER.sub("#", reason)] += 1
+
+    def say_reasons(self, what: str) -> None:
+        """Print the most common reasons, if there are any; what: "3 frames"."""
+        if self.reasons:
+            say(f"{what} left out, by reason (numbers as #):")
+        for reason, count in self.reasons.most_common(SHOWN_FAILURES):
+            say(f"  {count} x {reason}")
+
+
 class Progress:
     """Progress of a long piece of work, a context manager.
 
@@ -102,12 +142,7 @@ class Progress:
             self._open_bar()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
         else:
@@ -124,6 +159,12 @@ class Progress:
         if now - self._last_line >= LINE_INTERVAL and self.done < self.total:
             self._last_line = now
             say(self._line(finished=False))
+
+    def track(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each a step that is done when the next one is asked for."""
+        for item in items:
+            yield item
+            self.advance()
 
     def _line(self, finished: bool) -> str:
         seconds = time.monotonic() - self._start

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +13,13 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from panna.config.arguments import config_parser
-from panna.console import Progress, say, say_facts
+from panna.console import Progress, say, say_facts, say_notes
 from panna.errors import run_program
 from panna.files import make_folder
+from panna.text import listed
 
 if TYPE_CHECKING:
-    from panna.config import Config
+    from panna.config.reader import Config
     from panna.evaluation.errors import Predictions, References, Statistics
     from panna.evaluation.networks import NamedNetwork
     from panna.evaluation.structures import StructureSet
@@ -58,11 +58,8 @@ def _run(argv: list[str] | None) -> None:
     from panna.config.reader import read_config
 
     config = read_config(args.config, EVALUATE)
-    for notice in config.notices:
-        say(f"note: {notice}")
+    say_notes(config.notices)
 
-    # TensorFlow, which reads TFRecord files, is chatty otherwise.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from panna.evaluation.setup import open_data, open_networks
 
     networks = open_networks(config)
@@ -87,15 +84,10 @@ def _evaluate(
     forces = config["VALIDATION_OPTIONS"]["compute_forces"]
     threads = config["PARALLELIZATION"]["number_of_process"] or 0
 
-    def counted(progress: Progress):
-        for result in predict(networks, data, forces, threads):
-            progress.advance()
-            yield result
-
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with Progress(len(data), "evaluating", "structures") as progress:
-            results = gather(counted(progress))
+            results = gather(progress.track(predict(networks, data, forces, threads)))
     for text in dict.fromkeys(str(warning.message) for warning in caught):
         say(f"warning: {text}")
     return results
@@ -134,8 +126,7 @@ def _write(
 
 def _say_plan(config: Config, networks: list[NamedNetwork], data: StructureSet) -> None:
     io = config["IO_INFORMATION"]
-    names = [network.title for network in networks]
-    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    shown = listed([network.title for network in networks])
     source = io["train_dir"] if io["networks_format"] == "checkpoint" else io["networks_folder"]
     say(f"Errors of networks on the structures in {data.directory}")
     say_facts(

@@ -13,11 +13,12 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from panna.config.arguments import config_parser
-from panna.console import say, say_facts
+from panna.console import say, say_facts, say_notes
 from panna.errors import run_program
+from panna.text import listed
 
 if TYPE_CHECKING:
-    from panna.config import Config
+    from panna.config.reader import Config
     from panna.frames.frame import Frame
     from panna.network.parameters import Model
     from panna.potential.agreement import Agreement
@@ -56,8 +57,7 @@ def _run(argv: list[str] | None) -> None:
     from panna.config.reader import read_config
 
     config = read_config(args.config, EXTRACT)
-    for notice in config.notices:
-        say(f"note: {notice}")
+    say_notes(config.notices)
 
     from panna.potential.export import check_replaceable
 
@@ -74,7 +74,7 @@ def _read_model(config: Config) -> Model:
     """The network of the checkpoint, checked against what the ini file says about it."""
     from panna.evaluation.networks import from_checkpoints
     from panna.evaluation.setup import check_offsets, check_species
-    from panna.potential.descriptor_source import check_components, read_descriptor_input
+    from panna.potential.descriptor_source import read_descriptor_input, with_descriptor
 
     io = config["IO_INFORMATION"]
     (network,) = from_checkpoints(io["train_dir"], [io["step_number"]])
@@ -83,7 +83,7 @@ def _read_model(config: Config) -> Model:
     model = network.model
     if io["gvector_input"] is not None:
         parameters = read_descriptor_input(io["gvector_input"])
-        model = check_components(model, parameters, io["gvector_input"])
+        model = with_descriptor(model, parameters, io["gvector_input"])
     rows = [
         ("configuration", str(config.path)),
         ("checkpoint", f"{network.source} ({network.title})"),
@@ -139,9 +139,8 @@ def _frames(directory: Path, model: Model) -> list[Frame]:
 
 
 def _say_done(target: Path, names: list[str], agreement: Agreement) -> None:
-    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     say_facts([("checked", str(agreement))])
-    say(f"\nWritten to {target}: {shown}")
+    say(f"\nWritten to {target}: {listed(names)}")
 
 
 def _say_published(model: Model, gversion: int) -> None:

@@ -1,13 +1,14 @@
-"""Writing files so that no reader ever sees half of one, and telling files apart."""
+"""Finding files, writing them so that no reader ever sees half of one, and telling them apart."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +62,30 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
         raise
 
 
+@contextmanager
+def only_writer(folder: str | os.PathLike[str], program: str) -> Iterator[None]:
+    """Make a folder and keep other runs of a program out of it during the `with` block.
+
+    The lock is on the file .lock in it and ends with the process, however that ends. Where locks
+    are impossible (read-only folders, some network disks) nothing is kept out.
+
+    Raises:
+      FileError: another run holds the folder, or it cannot be made.
+    """
+    make_folder(folder)
+    with ExitStack() as held:
+        with suppress(OSError):
+            file = held.enter_context(open(Path(folder) / ".lock", "ab"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FileError(
+                    f"{os.fspath(folder)}: another {program} is at work in this folder; wait for "
+                    "its end, or choose another folder"
+                ) from error
+        yield
+
+
 def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder and those above it, unless it is there.
 
@@ -72,6 +97,24 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise FileError(f"{os.fspath(path)}: the folder cannot be made ({reason})") from error
+
+
+def files_in(folder: str | os.PathLike[str], suffix: str, hint: str) -> list[Path]:
+    """The files of a folder, not of the folders in it, whose names end with a suffix, sorted.
+
+    Args:
+      hint: end of the messages: what the folder should hold and who makes it.
+    Raises:
+      FileError: no such folder, or no such file in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileError(f"{folder}: no such folder; {hint}")
+    files = sorted(path for path in folder.glob(f"*{suffix}") if path.is_file())
+    if not files:
+        others = len(list(folder.iterdir()))
+        raise FileError(f"{folder}: no *{suffix} file in it ({others} other entries); {hint}")
+    return files
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +18,14 @@ if __name__ == "__main__" and not __package__:
 from panna.config.arguments import config_parser
 from panna.config.gvect import GVECT, pbc_from
 from panna.config.reader import Config, read_config
-from panna.console import Progress, counted, say, say_facts
+from panna.console import LeftOut, Progress, say, say_facts, say_notes
 from panna.errors import run_program
 from panna.files import make_folder
+from panna.text import counted, readable_bytes
 
 if TYPE_CHECKING:
-    from panna.storage.calculate import Calculation, Worklist
-    from panna.storage.calculate import Outcome as ExampleOutcome
-    from panna.storage.survey import Survey
-
-SHOWN_FAILURES = 10
+    from panna.storage.calculate import Calculation, Outcome, Worklist
+    from panna.storage.forecast import Forecast
 
 DESCRIPTION = """\
 Compute the descriptors of all .example files of a folder, one .bin file for each.
@@ -47,32 +44,30 @@ class Folders:
     log: Path
 
 
-@dataclass
 class Report:
     """What became of the examples of a run."""
 
-    debug: bool = False
-    written: list[Path] = field(default_factory=list)
-    atoms: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
+    def __init__(self, debug: bool) -> None:
+        self.debug = debug
+        self.written: list[Path] = []
+        self.atoms = 0
+        self.left_out = LeftOut(show_all=debug)
+        self.warnings: Counter[str] = Counter()
 
-    def add(self, outcome: ExampleOutcome) -> None:
-        """Take one example into account; the first failures are shown in full, at once."""
+    def add(self, outcome: Outcome) -> None:
+        """Take one example into account."""
+        example = outcome.example
         self.warnings.update(set(outcome.warnings))
-        if not outcome.error:
-            self.written.append(outcome.example)
-            self.atoms += outcome.n_atoms
-            if self.debug:
-                say(f"computed: {outcome.example}, {outcome.n_atoms} atoms")
+        if outcome.error:
+            from panna.frames.example_file import key_of
+
+            reason = outcome.error.replace(str(example), "").lstrip(": ")
+            self.left_out.add(str(example), reason.replace(key_of(example), "..."))
             return
-        if self.debug or self.failures.total() < SHOWN_FAILURES:
-            say(f"left out: {outcome.error}")
-        elif self.failures.total() == SHOWN_FAILURES:
-            say("left out: more; their reasons are summed up at the end (--debug shows all)")
-        reason = outcome.error.replace(str(outcome.example), "").lstrip(": ")
-        reason = reason.replace(outcome.example.name.removesuffix(".example"), "...")
-        self.failures[re.sub(r"(?<![\w.])[-+]?\d[\d.]*(e[-+]?\d+)?", "#", reason)] += 1
+        self.written.append(example)
+        self.atoms += outcome.n_atoms
+        if self.debug:
+            say(f"computed: {example}, {outcome.n_atoms} atoms")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,9 +90,14 @@ def _run(argv: list[str] | None) -> int:
     config = read_config(args.config, GVECT)
     folders = _folders(config, args.folder_info)
     # Imported here so that --help and mistakes in the ini file are answered at once.
-    from panna.storage.calculate import compute_all, discard_stale, list_examples, sort_out
-    from panna.storage.calculate import write_computed_list as write_list
-    from panna.storage.survey import survey
+    from panna.frames.example_folder import list_examples
+    from panna.storage.calculate import (
+        compute_all,
+        discard_stale,
+        sort_out,
+        write_computed_list,
+    )
+    from panna.storage.forecast import forecast
 
     calculation = _calculation(config, folders)
     examples = list_examples(folders.examples)
@@ -105,9 +105,9 @@ def _run(argv: list[str] | None) -> int:
     for folder in (folders.output, folders.log):
         make_folder(folder)
     say(f"Descriptors of the examples in {folders.examples}")
-    sample = survey(calculation, work.todo or examples)
+    expected = forecast(calculation, work.todo or examples)
     processes = min(config["PARALLELIZATION"]["number_of_process"], _most_processes())
-    _say_plan(config, calculation, work, sample, processes)
+    _say_plan(config, calculation, work, expected, processes)
     discard_stale(work)
     report = Report(args.debug)
     try:
@@ -115,16 +115,16 @@ def _run(argv: list[str] | None) -> int:
             with Progress(len(work.todo), "computing", "examples") as progress:
                 for outcome in compute_all(calculation, work.todo, processes):
                     report.add(outcome)
-                    failed = report.failures.total()
+                    failed = report.left_out.count
                     progress.advance(text=f"{failed} left out" if failed else "")
     except KeyboardInterrupt:
         say(f"{counted(len(report.written), 'file')} written; start again to continue from there")
         raise
     finally:
         # Also after an interruption: other programs may want to know what is there.
-        write_list(folders.log, [*work.done, *report.written])
+        write_computed_list(folders.log, [*work.done, *report.written])
     _say_result(folders, work, report, calculation)
-    return 2 if report.failures else 0
+    return 2 if report.left_out.count else 0
 
 
 def _folders(config: Config, folder_info: Path | None) -> Folders:
@@ -141,15 +141,13 @@ def _folders(config: Config, folder_info: Path | None) -> Folders:
 
 
 def _calculation(config: Config, folders: Folders) -> Calculation:
-    import json
-
     from panna.descriptors.configured import parameters_from
     from panna.storage.calculate import Calculation
 
     section = config["SYMMETRY_FUNCTION"]
     form = "sparse" if section["sparse_derivatives"] else "dense"
     return Calculation(
-        descriptor=json.dumps(parameters_from(config).to_dict()),
+        parameters=parameters_from(config),
         output_dir=folders.output,
         derivatives=form if section["include_derivatives"] else "none",
         pbc=pbc_from(config),
@@ -161,7 +159,7 @@ def _cores() -> int:
     """Cores that this process may use; a batch system may allow less than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpucounted() or 1
+    return os.cpu_count() or 1
 
 
 def _most_processes() -> int:
@@ -176,12 +174,11 @@ def _say_plan(
     config: Config,
     calculation: Calculation,
     work: Worklist,
-    sample: Survey | None,
+    expected: Forecast | None,
     processes: int,
 ) -> None:
     from panna.descriptors.summary import rows as descriptor_rows
-    from panna.storage.advice import advice
-    from panna.storage.survey import readable_bytes
+    from panna.storage.forecast import advice
 
     there = f", {len(work.done)} of them computed already" if work.done else ""
     again = f", {len(work.stale)} again (changed or damaged)" if work.stale else ""
@@ -189,20 +186,19 @@ def _say_plan(
         ("configuration", str(config.path)),
         ("examples", f"{len(work.todo) + len(work.done)}{there}{again}"),
     ]
-    if sample is not None:
-        rows += sample.rows()
+    if expected is not None:
+        rows += expected.rows()
     rows += descriptor_rows(calculation.parameters)
     rows.append(("derivatives", calculation.derivatives))
     if calculation.pbc is not None:
         directions = ", ".join(f"a{i + 1}" for i, on in enumerate(calculation.pbc) if on) or "none"
         rows.append(("periodic along", f"{directions}, for all examples ([PBC])"))
-    size = f", about {readable_bytes(sample.bytes)} more" if sample and work.todo else ""
+    size = f", about {readable_bytes(expected.bytes)} more" if expected and work.todo else ""
     rows.append(("to", f"{calculation.output_dir}{size}"))
     asked = config["PARALLELIZATION"]["number_of_process"]
     rows.append(("processes", _processes(asked, processes, len(work.todo))))
     say_facts(rows)
-    for notice in [*config.notices, *advice(calculation, work, sample)]:
-        say(f"note: {notice}")
+    say_notes([*config.notices, *advice(calculation, work, expected)])
 
 
 def _processes(asked: int, used: int, todo: int) -> str:
@@ -215,8 +211,6 @@ def _processes(asked: int, used: int, todo: int) -> str:
 
 
 def _say_result(folders: Folders, work: Worklist, report: Report, calculation: Calculation) -> None:
-    from panna.storage.survey import readable_bytes
-
     size = sum(calculation.target(example).stat().st_size for example in report.written)
     say()
     for warning, count in report.warnings.items():
@@ -226,11 +220,8 @@ def _say_result(folders: Folders, work: Worklist, report: Report, calculation: C
         say(f"{counted(len(report.written), 'file')} {content} written to {folders.output}")
     else:
         say(f"Nothing to do: {counted(len(work.done), 'file')} up to date in {folders.output}")
-    if report.failures:
-        failed = counted(report.failures.total(), "example")
-        say(f"{failed} left out, by reason (numbers as #):")
-        for reason, count in report.failures.most_common(10):
-            say(f"  {count} x {reason}")
+    report.left_out.say_reasons(counted(report.left_out.count, "example"))
+    if report.left_out.count:
         say("Correct or remove them and start again: what is written is kept.")
     if report.written or work.done:
         say()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +16,10 @@ if __name__ == "__main__" and not __package__:
 from panna.config.arguments import config_parser
 from panna.config.reader import Config, read_config
 from panna.config.tfr import TFR
-from panna.console import Progress, counted, say, say_facts
-from panna.errors import StorageError, run_program
+from panna.console import Progress, say, say_facts, say_notes
+from panna.errors import run_program
 from panna.files import make_folder
+from panna.text import counted, readable_bytes
 
 if TYPE_CHECKING:
     from panna.storage.pack import Packing, Plan, Target
@@ -46,14 +45,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def _run(argv: list[str] | None) -> int:
     args = _arguments(argv)
     config = read_config(args.config, TFR)
-    if importlib.util.find_spec("tensorflow") is None:
-        raise StorageError(
-            "tensorflow is not installed, TFRecord files need it; pip install 'panna[cpu]', or "
-            "'panna[gpu]' for NVIDIA GPUs"
-        )
     # Imported here so that --help and mistakes in the ini file are answered at once.
     from panna.storage.pack import adopt, make_plan, records_of
+    from panna.storage.require_tensorflow import require_tensorflow
 
+    require_tensorflow("writing TFRecord files")
     packing = _packing(config)
     plan = make_plan(packing)
     todo = plan.to_do()
@@ -61,15 +57,14 @@ def _run(argv: list[str] | None) -> int:
     adopt(plan)
     _say_plan(config, plan, todo)
     if todo:
-        # TensorFlow takes seconds to start, and tells about instruction sets unless asked not to.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # TensorFlow takes seconds to start.
         from panna.storage.tfrecord import write_tfrecord
 
         sparse = packing.derivatives == "sparse"
         with Progress(sum(len(target.frames) for target in todo), "packing", "frames") as progress:
             for target in todo:
                 make_folder(target.path.parent)
-                records = _tracked(records_of(target, packing), progress)
+                records = progress.track(records_of(target, packing))
                 write_tfrecord(target.path, records, sparse)
     _say_result(plan, todo)
     return 0
@@ -88,18 +83,11 @@ def _packing(config: Config) -> Packing:
     )
 
 
-def _tracked(records: Iterable[DescriptorRecord], progress: Progress) -> Iterator[DescriptorRecord]:
-    for record in records:
-        yield record
-        progress.advance()
-
-
 # -- report ----------------------------------------------------------------------------------------
 
 
 def _say_plan(config: Config, plan: Plan, todo: list[Target]) -> None:
     from panna.storage.bin_file import read_bin
-    from panna.storage.survey import readable_bytes
 
     packing = plan.packing
     frames = [path for target in plan.targets for path in target.frames]
@@ -114,7 +102,7 @@ def _say_plan(config: Config, plan: Plan, todo: list[Target]) -> None:
         ("configuration", str(config.path)),
         ("frames", f"{plan.n_frames} in {packing.input_dir} ({size})"),
         ("descriptor", _descriptor(plan, first)),
-        ("content", _content(packing, first)),
+        ("content", _content(plan, first)),
         ("order", order),
         ("to", str(packing.output_dir)),
     ]
@@ -125,8 +113,7 @@ def _say_plan(config: Config, plan: Plan, todo: list[Target]) -> None:
         rows.append(("there already", counted(len(plan.targets) - len(todo), "file")))
     say("Packing descriptors into TFRecord files")
     say_facts(rows)
-    for notice in [*config.notices, *_notices(packing, first)]:
-        say(f"note: {notice}")
+    say_notes([*config.notices, *_notices(plan, first)])
 
 
 def _descriptor(plan: Plan, first: DescriptorRecord) -> str:
@@ -137,19 +124,29 @@ def _descriptor(plan: Plan, first: DescriptorRecord) -> str:
     return f"{name}, {first.g_size} components"
 
 
-def _content(packing: Packing, first: DescriptorRecord) -> str:
-    """What the records hold, as the first frame tells."""
+def _content(plan: Plan, first: DescriptorRecord) -> str:
+    """What the records hold, as the first frame tells; forces may be those of some frames."""
+    packing, without = plan.packing, len(plan.no_forces)
     parts = ["energy", "descriptors"]
     parts += ["geometry"] if first.positions is not None else []
-    parts += ["forces"] if first.forces is not None else []
+    if 0 < without < plan.n_frames:
+        parts.append(f"forces of {plan.n_frames - without} frames")
+    elif first.forces is not None:
+        parts.append("forces")
     parts += ["virial"] if first.virial is not None else []
     parts += [f"{packing.derivatives} derivatives"] if packing.derivatives != "none" else []
     parts += ["per-atom energies"] if packing.per_atom_quantity else []
     return ", ".join(parts)
 
 
-def _notices(packing: Packing, first: DescriptorRecord) -> list[str]:
-    notices = []
+def _notices(plan: Plan, first: DescriptorRecord) -> list[str]:
+    packing, without, notices = plan.packing, plan.no_forces, []
+    if 0 < len(without) < plan.n_frames:
+        notices.append(
+            f"{counted(len(without), 'frame')} without forces (first: {without[0]}): a training "
+            "on forces needs forces of all frames; compute the descriptors of the others into a "
+            "folder of their own for it"
+        )
     if first.descriptor is None:
         notices.append(
             f"{packing.input_dir} holds files of PANNA v1 or v2, which do not say with which "
@@ -170,7 +167,6 @@ def _notices(packing: Packing, first: DescriptorRecord) -> list[str]:
 
 def _say_result(plan: Plan, todo: list[Target]) -> None:
     from panna.storage.pack import SUBSETS
-    from panna.storage.survey import readable_bytes
 
     packing = plan.packing
     say()

@@ -13,8 +13,10 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from panna.config.arguments import config_parser
-from panna.console import Progress, counted, say, say_facts, table
+from panna.console import Progress, say, say_facts, say_notes, table
 from panna.errors import ConfigError, run_program
+from panna.files import only_writer
+from panna.text import counted
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
@@ -59,8 +61,7 @@ def _run(argv: list[str] | None) -> int:
     from panna.config.train import TRAIN
 
     config = read_config(args.config, TRAIN)
-    for notice in config.notices:
-        say(notice)
+    say_notes(config.notices)
 
     from panna.training.tensorflow_setup import prepare_tensorflow
 
@@ -73,23 +74,22 @@ def _run(argv: list[str] | None) -> int:
     )
     from panna.training.session import prepare
 
-    session = prepare(config)
-    _report_start(config, session, device)
-    if session.position.step >= session.total_steps:
-        say("\nNothing is left to do; for a longer training raise max_epochs or max_steps.")
-        return 0
-    return _train(config, session)
+    with only_writer(config["IO_INFORMATION"]["train_dir"], "panna_train"):
+        session = prepare(config)
+        _say_plan(config, session, device)
+        if session.position.step >= session.total_steps:
+            say("\nNothing is left to do; for a longer training raise max_epochs or max_steps.")
+            return 0
+        return _train(config, session)
 
 
-def _report_start(config: Config, session: Session, device: str) -> None:
-    from panna.training.session import frames_and_atoms
-
+def _say_plan(config: Config, session: Session, device: str) -> None:
     data, model, training = session.data, session.model, config["TRAINING_PARAMETERS"]
     io, rate = config["IO_INFORMATION"], session.loop.schedule
     forces = "with" if data.summary.has_forces else "without"
     rows = [
         ("configuration", str(config.path)),
-        ("training set", frames_and_atoms(session.statistics, data.species)),
+        ("training set", session.statistics.text(data.species)),
         ("", f"{forces} forces; {data.cache}"),
         ("validation set", _validation(data)),
         ("reference energies", session.offsets.origin),
@@ -135,11 +135,11 @@ def _train(config: Config, session: Session) -> int:
         say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")
         say("The same command continues the training.")
         return 128 + signal
-    _report_end(config, session)
+    _say_result(config, session)
     return 0
 
 
-def _report_end(config: Config, session: Session) -> None:
+def _say_result(config: Config, session: Session) -> None:
     loop, position = session.loop, session.position
     rows = [_row("training, last epoch", loop.last_training)]
     if loop.last_validation is not None:

@@ -1,5 +1,6 @@
-"""The ini files of the programs: what they may contain, reading them, describing them."""
+"""The ini files of the programs: what they may contain, reading them.
 
-from panna.config.reader import Config, read_config
-
-__all__ = ["Config", "read_config"]
+`ini` is the grammar, `values` the types of values, `schema` what a file may contain and `reader`
+what it does contain; `gvect`, `tfr`, `train`, `evaluate` and `extract` are the schemas of the
+programs, `arguments` their command line.
+"""

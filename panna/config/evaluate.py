@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from panna.config.schema import Key, Problem, Schema, Section
 from panna.config.values import (
     boolean,
+    checkpoint_step,
     choice,
     colon_list,
     comma_list,
     different,
     either,
-    integer,
     non_negative_integer,
     path,
     positive_integer,
@@ -83,7 +83,7 @@ VALIDATION = Section(
         Key("compute_forces", boolean, False, meaning="also the forces"),
         Key(
             "batch_size",
-            integer,
+            either("-1", -1, positive_integer),
             -1,
             meaning="number of structures, chosen at random; -1 takes all",
         ),
@@ -91,7 +91,7 @@ VALIDATION = Section(
         Key("single_step", boolean, False, meaning="only one checkpoint, the last unless given"),
         Key(
             "step_number",
-            different(comma_list(either("best", "best", either("last", -1, integer)))),
+            different(comma_list(checkpoint_step)),
             None,
             meaning="checkpoints to evaluate: steps, -1 or last, best",
         ),
@@ -165,11 +165,9 @@ def _networks(config: Config) -> Iterator[Problem]:
                 "networks_format = PANNA or LAMMPS",
             )
         return
-    for key in ("step_number", "single_step", "subsampling"):
+    # PANNA v1 accepted single_step too, and its files have it.
+    for key in ("step_number", "subsampling"):
         if config.given("VALIDATION_OPTIONS", key):
-            # PANNA v1 accepted single_step here, and its files have it.
-            if key == "single_step":
-                continue
             yield Problem(
                 "VALIDATION_OPTIONS",
                 key,
@@ -188,9 +186,6 @@ def _steps(config: Config) -> Iterator[Problem]:
     """The keys that choose checkpoints must not contradict each other."""
     options = config["VALIDATION_OPTIONS"]
     steps = options["step_number"]
-    for step in steps or ():
-        if step != "best" and step < -1:
-            yield Problem("VALIDATION_OPTIONS", "step_number", "expected steps, -1 or best")
     if steps is not None and len(steps) > 1 and options["single_step"]:
         yield Problem(
             "VALIDATION_OPTIONS",
@@ -202,12 +197,6 @@ def _steps(config: Config) -> Iterator[Problem]:
             "VALIDATION_OPTIONS",
             "subsampling",
             "has no effect where step_number or single_step chooses the checkpoint; remove it",
-        )
-    if options["batch_size"] == 0 or options["batch_size"] < -1:
-        yield Problem(
-            "VALIDATION_OPTIONS",
-            "batch_size",
-            "expected a number of structures, or -1 for all",
         )
 
 

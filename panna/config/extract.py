@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panna.config.schema import Key, Problem, Schema, Section
-from panna.config.values import boolean, choice, comma_list, either, integer, path, real, text
+from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, Schema, Section
+from panna.config.values import boolean, checkpoint_step, choice, comma_list, path, real, text
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
@@ -25,12 +25,7 @@ IO = Section(
             meaning="folder of the training, with its checkpoints",
             aliases=("network_dir", "networks_dir"),
         ),
-        Key(
-            "step_number",
-            either("best", "best", either("last", -1, integer)),
-            -1,
-            meaning="checkpoint: a step, -1 or last, best",
-        ),
+        Key("step_number", checkpoint_step, -1, meaning="checkpoint: a step, -1 or last, best"),
         Key(
             "output_type",
             choice(
@@ -74,12 +69,7 @@ IO = Section(
             meaning="reference energies; must be the checkpoint's",
         ),
         Key("train_input", path, None, obsolete=FROM_CHECKPOINT, meaning="ini of the training"),
-        Key(
-            "long_range_el",
-            boolean,
-            False,
-            refused="electrostatics are not supported; remove the key",
-        ),
+        Key("long_range_el", boolean, False, refused=NO_ELECTROSTATICS),
     ),
 )
 
@@ -87,8 +77,6 @@ IO = Section(
 def _output(config: Config) -> Iterator[Problem]:
     """Keys of the potential must not stand where no potential is written."""
     io = config["IO_INFORMATION"]
-    if io["step_number"] != "best" and io["step_number"] < -1:
-        yield Problem("IO_INFORMATION", "step_number", "expected a step, -1 or best")
     if io["output_file"] != Path(io["output_file"]).name or io["output_file"] in (".", ".."):
         yield Problem(
             "IO_INFORMATION",

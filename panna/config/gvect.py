@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from panna.config.reader import Config
-from panna.config.schema import Key, Problem, Schema, Section
+from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, Schema, Section
 from panna.config.values import (
     boolean,
     choice,
@@ -40,7 +40,6 @@ REFUSED_TYPES = MappingProxyType(
 FLAVOURS = ("default", "v0", "v1a", "v1b", "v2")
 UNITS = choice("angstrom", "bohr", synonyms={"a": "angstrom", "au": "bohr", "bohr_radius": "bohr"})
 PBC_KEYS = ("pbc1", "pbc2", "pbc3")
-NO_ELECTROSTATICS = "long-range electrostatics is not supported yet; remove the key"
 ONLY_ELECTROSTATICS = "it belongs to long-range electrostatics, which is not supported yet"
 
 INPUT_OUTPUT = Section(
@@ -220,11 +219,12 @@ def _check_pbc(config: Config) -> Iterator[Problem]:
 def _check_derivatives(config: Config) -> Iterator[Problem]:
     section = config["SYMMETRY_FUNCTION"]
     if section["sparse_derivatives"] and not section["include_derivatives"]:
-        config.notices.append(
-            f"{config.where('SYMMETRY_FUNCTION', 'sparse_derivatives')}: no effect without "
-            "include_derivatives = True"
+        yield Problem(
+            "SYMMETRY_FUNCTION",
+            "sparse_derivatives",
+            "no effect without include_derivatives = True",
+            harmless=True,
         )
-    return iter(())
 
 
 GVECT = Schema(

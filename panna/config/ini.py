@@ -10,13 +10,11 @@ value of `name` in the same section or in [DEFAULT], which holds nothing but suc
 from __future__ import annotations
 
 import configparser
-import difflib
-import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from panna.errors import ConfigError
+from panna.text import closest
 
 VARIABLES = "DEFAULT"
 VARIABLE = re.compile(r"%(?:%|\(([^()\n]+)\)s)")
@@ -26,22 +24,18 @@ DEEPEST_VARIABLE = 10
 COMMENT_SIGNS = ("#", ";")
 
 
-@dataclass(frozen=True)
-class IniFile:
-    """The text of an ini file: section -> key (lower case) -> (key as written, value)."""
-
-    path: Path
-    sections: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+Sections = dict[str, dict[str, tuple[str, str]]]
 
 
-def read_ini(path: str | os.PathLike[str]) -> IniFile:
+def read_ini(path: Path) -> Sections:
     """Read the sections of an ini file, variables replaced.
 
+    Returns:
+      section -> key (lower case) -> (key as written, value).
     Raises:
       ConfigError: the file is missing, empty, not UTF-8, or not an ini file; a section or key is
         given twice; a variable is unknown or never used.
     """
-    path = Path(path)
     content = _decode(path)
     parser = configparser.RawConfigParser(
         default_section="",  # no section: [DEFAULT] is treated below
@@ -62,7 +56,7 @@ def read_ini(path: str | os.PathLike[str]) -> IniFile:
         for number, line in enumerate(content.split("\n"), start=1)
         if (match := HEADER_AND_MORE.fullmatch(line))
     ]
-    sections: dict[str, dict[str, tuple[str, str]]] = {}
+    sections: Sections = {}
     for name in parser.sections():
         sections[name] = {}
         for key, value in parser.items(name):
@@ -77,7 +71,7 @@ def read_ini(path: str | os.PathLike[str]) -> IniFile:
     _replace_variables(path, sections, problems)
     if problems:
         raise ConfigError("\n".join(problems))
-    return IniFile(path, sections)
+    return sections
 
 
 def _decode(path: Path) -> str:
@@ -109,8 +103,8 @@ def _similar_file(path: Path) -> str:
     if not folder.is_dir():
         return f"; the folder {folder} does not exist either"
     names = [entry.name for entry in folder.iterdir() if entry.suffix == ".ini"]
-    close = difflib.get_close_matches(path.name, names, 1)
-    return f". Did you mean {folder / close[0]}?" if close else f" (working folder {Path.cwd()})"
+    close = closest(path.name, names)
+    return f". Did you mean {folder / close}?" if close else f" (working folder {Path.cwd()})"
 
 
 def _syntax_error(path: Path, error: configparser.Error) -> str:
@@ -150,9 +144,7 @@ def _hidden_key(value: str) -> str | None:
     return None
 
 
-def _replace_variables(
-    path: Path, sections: dict[str, dict[str, tuple[str, str]]], problems: list[str]
-) -> None:
+def _replace_variables(path: Path, sections: Sections, problems: list[str]) -> None:
     """Replace %(name)s and %% in all values, in place; takes [DEFAULT] out."""
     variables = sections.pop(VARIABLES, {})
     used: set[str] = set()
@@ -165,8 +157,8 @@ def _replace_variables(
             used.add(variable.lower())
             content = known.get(variable.lower())
             if content is None:
-                close = difflib.get_close_matches(variable.lower(), known, 1)
-                hint = f". Did you mean %({close[0]})s?" if close else ""
+                close = closest(variable, known)
+                hint = f". Did you mean %({close})s?" if close else ""
                 problems.append(
                     f"{where}: variable %({variable})s is not defined in [{name}] or "
                     f"[{VARIABLES}]{hint}"

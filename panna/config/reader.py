@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from panna.config.ini import read_ini
 from panna.config.schema import REQUIRED, Key, SameAs, Schema, Section
 from panna.errors import ConfigError
+from panna.text import closest
 
 SYMBOL = re.compile(r"[A-Z][a-z]?")
 
@@ -89,7 +89,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def read(self) -> Config:
-        found = read_ini(self.config.path).sections
+        found = read_ini(self.config.path)
         others = []
         for name, content in found.items():
             section = self.schema.find(name)
@@ -107,7 +107,8 @@ class _Reader:
             for check in self.schema.checks:
                 for problem in check(self.config):
                     where = self.config.where(problem.section, problem.key)
-                    self.problems.append(f"{where}: {problem.message}")
+                    lines = self.config.notices if problem.harmless else self.problems
+                    lines.append(f"{where}: {problem.message}")
         if self.problems:
             raise ConfigError("\n".join(self.problems))
         return self.config
@@ -216,31 +217,24 @@ class _Reader:
 
     def _unknown_section(self, name: str, detail: str = "") -> None:
         known = [*(section.name for section in self.schema.sections), *(self._species() or ())]
-        by_spelling = {other.lower(): other for other in known}
-        close = difflib.get_close_matches(name.lower(), by_spelling, 1)
-        hint = f"Did you mean [{by_spelling[close[0]]}]?" if close else _one_of("Sections", known)
+        close = closest(name, known)
+        hint = f"Did you mean [{close}]?" if close else f"Sections: {', '.join(known)}"
         self.problems.append(f"{self.config.path} [{name}]: unknown section{detail}. {hint}")
 
     def _unknown_key(self, section: Section, written: str) -> str:
         for other in self._all_sections():
             if other is not section and other.find(written) is not None:
                 return f"unknown key here; it belongs in [{other.name}]"
-        spellings = {
-            name.lower(): name for key in section.keys for name in (key.name, *key.aliases)
-        }
-        close = difflib.get_close_matches(written.lower(), spellings, 1)
-        if close:
-            return f"unknown key. Did you mean {spellings[close[0]]}?"
-        return f"unknown key. {_one_of('Keys of the section', [key.name for key in section.keys])}"
+        names = (name for key in section.keys for name in (key.name, *key.aliases))
+        if close := closest(written, names):
+            return f"unknown key. Did you mean {close}?"
+        known = ", ".join(key.name for key in section.keys)
+        return f"unknown key. Keys of the section: {known}"
 
     def _all_sections(self) -> Iterator[Section]:
         yield from self.schema.sections
         if self.schema.species_section is not None:
             yield self.schema.species_section
-
-
-def _one_of(what: str, names: list[str]) -> str:
-    return f"{what}: {', '.join(names)}"
 
 
 def _one_line(value: str, longest: int = 80) -> str:

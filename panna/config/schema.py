@@ -20,6 +20,7 @@ class Missing(Enum):
 
 
 REQUIRED = Missing.REQUIRED
+NO_ELECTROSTATICS = "long-range electrostatics is not supported yet; remove the key"
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Problem:
-    """A defect found by a check: where, and the message. Without a key it is about the section."""
+    """What a check found: where, and the message. Without a key it is about the section.
+
+    harmless: the user is told, and the file is used all the same.
+    """
 
     section: str
     key: str | None
     message: str
+    harmless: bool = False
 
 
 Check = Callable[["Config"], Iterable[Problem]]

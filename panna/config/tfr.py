@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from panna.config.reader import Config
-from panna.config.schema import Key, Problem, Schema, Section
+from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, Schema, Section
 from panna.config.values import (
     boolean,
     fraction,
@@ -47,12 +47,7 @@ CONTENTS = Section(
         Key("include_derivatives", boolean, False, meaning="pack dG/dx too"),
         Key("sparse_derivatives", boolean, False, meaning="pack only what is not zero of dG/dx"),
         Key("include_per_atom_quantity", boolean, False, meaning="pack per-atom energies too"),
-        Key(
-            "long_range_el",
-            boolean,
-            False,
-            refused="long-range electrostatics is not supported yet; remove the key",
-        ),
+        Key("long_range_el", boolean, False, refused=NO_ELECTROSTATICS),
     ),
 )
 
@@ -77,26 +72,21 @@ def _check_prefix(config: Config) -> Iterator[Problem]:
         )
 
 
-def _notice_keys_without_effect(config: Config) -> Iterator[Problem]:
+def _check_keys_without_effect(config: Config) -> Iterator[Problem]:
     values = config[IO]
     if config.given(IO, "seed") and not (
         values["shuffle"] or any(values[name] for name in FRACTIONS)
     ):
-        config.notices.append(
-            f"{config.where(IO, 'seed')}: no effect without shuffle, validation_fraction or "
-            "test_fraction"
-        )
+        message = "no effect without shuffle, validation_fraction or test_fraction"
+        yield Problem(IO, "seed", message, harmless=True)
     if config[CONTENT]["sparse_derivatives"] and not config[CONTENT]["include_derivatives"]:
-        config.notices.append(
-            f"{config.where(CONTENT, 'sparse_derivatives')}: no effect without "
-            "include_derivatives = True"
-        )
-    return iter(())
+        message = "no effect without include_derivatives = True"
+        yield Problem(CONTENT, "sparse_derivatives", message, harmless=True)
 
 
 TFR = Schema(
     "panna_tfr_packer",
     (INPUT_OUTPUT, CONTENTS),
-    checks=(_check_fractions, _check_prefix, _notice_keys_without_effect),
+    checks=(_check_fractions, _check_prefix, _check_keys_without_effect),
     meaning="a folder of .bin files as TFRecord files",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from panna.config.reader import Config
-from panna.config.schema import Key, Problem, SameAs, Schema, Section
+from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, SameAs, Schema, Section
 from panna.config.values import (
     boolean,
     choice,
@@ -215,9 +215,9 @@ TRAINING = Section(
         Key("force_weights", choice("n_atoms", "n_atoms2", "3n_atoms", "3n_atoms2"), None,
             refused="use floss_function = quad_atom (for n_atoms) or quad_percomp (for 3n_atoms)"),
         Key("force_reduction", reduction, "mean"),
-        Key("charge_cost", real, 0.0, refused=f"electrostatics is {NOT_YET}; remove it"),
+        Key("charge_cost", real, 0.0, refused=NO_ELECTROSTATICS),
         Key("qloss_function", choice("quad"), "quad"),
-        Key("charge_weights", text, None, refused=f"electrostatics is {NOT_YET}; remove it"),
+        Key("charge_weights", text, None, refused=NO_ELECTROSTATICS),
         Key("charge_reduction", reduction, "mean"),
         Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
             meaning="dG/dx for force training: stored in the files, or from positions by the core "

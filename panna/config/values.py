@@ -6,7 +6,6 @@ ValueError with "expected ..." and the reader adds where.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from panna.text import closest
 
 INTEGER = re.compile(r"[+-]?[0-9]+")
 REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -159,6 +160,26 @@ def different(of: Kind) -> Kind:
     return Kind(f"{of.expected}, all different", convert, choices=of.choices)
 
 
+def either(word: str, value: Any, kind: Kind) -> Kind:
+    """A fixed word, which gives `value`, or else a value of the kind."""
+    expected = f"{word} or {kind.expected}"
+
+    def convert(content: str) -> Any:
+        if content.lower() == word.lower():
+            return value
+        try:
+            return kind(content)
+        except ValueError as error:
+            detail = str(error).replace(f"expected {kind.expected}", "").strip(" ,:")
+            raise ValueError(f"expected {expected}" + (f" ({detail})" if detail else "")) from error
+
+    return Kind(expected, convert)
+
+
+# The number of a step; -1 is the last one.
+checkpoint_step = either("best", "best", either("last", -1, either("-1", -1, non_negative_integer)))
+
+
 def choice(
     *names: str,
     synonyms: Mapping[str, str] = MappingProxyType({}),
@@ -185,24 +206,8 @@ def choice(
             return name if values is None else values[name]
         if written in reasons:
             raise ValueError(f"{reasons[written]} (expected {expected})")
-        close = difflib.get_close_matches(written, spellings, 1)
-        hint = f". Did you mean {spellings[close[0]]}?" if close else ""
+        close = closest(written, spellings)
+        hint = f". Did you mean {spellings[close]}?" if close else ""
         raise ValueError(f"expected {expected}{hint}")
 
     return Kind(expected, convert, choices=names)
-
-
-def either(word: str, value: Any, kind: Kind) -> Kind:
-    """A fixed word, which gives `value`, or else a value of the kind."""
-    expected = f"{word} or {kind.expected}"
-
-    def convert(content: str) -> Any:
-        if content.lower() == word.lower():
-            return value
-        try:
-            return kind(content)
-        except ValueError as error:
-            detail = str(error).replace(f"expected {kind.expected}", "").strip(" ,:")
-            raise ValueError(f"expected {expected}" + (f" ({detail})" if detail else "")) from error
-
-    return Kind(expected, convert)

@@ -1,8 +1,7 @@
 """Descriptor parameters from the ini file of gvect_calculator.
 
 Lengths of the file are in its `gvect_parameters_unit`, eta in 1/unit^2, angles in degrees; all
-become angstrom and radian here. Centres are made by count, Rs_m = Rs0 + m (Rc - Rs0)/N, so that
-their number never depends on rounding.
+become angstrom and radian here.
 
 The angular function of mBP has changed three times. A flavour names one of the four:
 
@@ -15,17 +14,18 @@ The angular function of mBP has changed three times. A flavour names one of the 
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from panna.config.gvect import GVECT
 from panna.config.reader import Config
+from panna.descriptors.centres import equal_angles, equidistant, step_to_cutoff
 from panna.descriptors.parameters import BP, MBP, DescriptorParameters
 from panna.errors import ConfigError, DescriptorError
-from panna.frames.elements import KNOWN
+from panna.frames.elements import ELEMENTS, KNOWN
 from panna.frames.units import LENGTH
+from panna.text import closest
 
 KIND = "SYMMETRY_FUNCTION"
 PARAMETERS = "GVECT_PARAMETERS"
@@ -180,7 +180,7 @@ class _Keys:
         count, start = self._count(number), self.length(first)
         self._check_below(first, start, f"Rc_{part}", cutoff)
         if not self.config.given(PARAMETERS, step):
-            return equidistant(start, (cutoff - start) / count, count)
+            return equidistant(start, step_to_cutoff(start, cutoff, count), count)
         self._notice_step(step)
         centres = equidistant(start, self.length(step), count)
         self._check_below(step, centres[-1], f"Rc_{part}", cutoff, f"the last of {count} centres ")
@@ -239,24 +239,12 @@ class _Keys:
             self.config.notices.append(notice)
 
 
-def equidistant(first: float, step: float, count: int) -> tuple[float, ...]:
-    """Centres first + m step, m = 0 .. count - 1."""
-    return tuple(first + m * step for m in range(count))
-
-
-def equal_angles(count: int, kind: str) -> tuple[float, ...]:
-    """Angles in radian between 0 and pi: "midpoints" (m + 1/2) pi/N or "from_zero" m pi/N."""
-    shift = 0.5 if kind == "midpoints" else 0.0
-    return tuple((m + shift) * math.pi / count for m in range(count))
-
-
 def _species_problems(config: Config) -> list[ConfigError]:
     problems = []
     for symbol in config[KIND]["species"]:
         if symbol not in KNOWN:
-            close = [s for s in KNOWN if s.lower() == symbol.lower()]
-            close = close or difflib.get_close_matches(symbol, sorted(KNOWN), 1)
-            hint = f". Did you mean {close[0]}?" if close else ""
+            close = closest(symbol, ELEMENTS)
+            hint = f". Did you mean {close}?" if close else ""
             problems.append(
                 config.error(
                     KIND, "species", f"{symbol!r} is not the symbol of a chemical element{hint}"

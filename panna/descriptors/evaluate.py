@@ -13,12 +13,10 @@ from panna.descriptors.parameters import DescriptorParameters
 from panna.errors import DescriptorError
 from panna.frames.neighbours import NeighbourList
 
-FloatArray = np.ndarray
-
 
 def compute(
     parameters: DescriptorParameters, neighbours: NeighbourList, threads: int = 0
-) -> FloatArray:
+) -> np.ndarray:
     """Descriptors G.
 
     Args:
@@ -35,9 +33,9 @@ def compute(
 def vjp(
     parameters: DescriptorParameters,
     neighbours: NeighbourList,
-    g_bar: FloatArray,
+    g_bar: np.ndarray,
     threads: int = 0,
-) -> FloatArray:
+) -> np.ndarray:
     """Gradient of sum(g_bar * G) with respect to the neighbour vectors.
 
     With g_bar = dE/dG this is the gradient of the energy; no Jacobian is formed.
@@ -53,63 +51,49 @@ def vjp(
 def jvp(
     parameters: DescriptorParameters,
     neighbours: NeighbourList,
-    tangents: FloatArray,
+    tangents: np.ndarray,
     threads: int = 0,
-) -> FloatArray:
+) -> np.ndarray:
     """Change of G when the neighbour vectors change by `tangents` (M, 3): (N, size) float64."""
     return _call(core.jvp, parameters, neighbours, threads, tangents)
 
 
 def jacobian(
     parameters: DescriptorParameters, neighbours: NeighbourList, threads: int = 0
-) -> FloatArray:
+) -> np.ndarray:
     """dG(centre)/d(vector) of every pair: (M, size, 3) float64, 1/angstrom."""
     return _call(core.jacobian, parameters, neighbours, threads)
 
 
-def centres(neighbours: NeighbourList) -> np.ndarray:
-    """(M,) int64: the central atom of every pair."""
-    return np.repeat(np.arange(len(neighbours.species)), np.diff(neighbours.first))
-
-
-def forces_from_pairs(neighbours: NeighbourList, gradient: FloatArray) -> FloatArray:
+def forces_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.ndarray:
     """Forces F_k = -dE/dx_k, (N, 3), from the gradient (M, 3) with respect to the vectors."""
-    n = len(neighbours.species)
-    centre = centres(neighbours)
+    n, centre = neighbours.n_atoms, neighbours.centre
     forces = np.empty((n, 3))
     for axis in range(3):
         column = gradient[:, axis]
-        forces[:, axis] = np.bincount(centre, column, n) - np.bincount(
-            neighbours.index, column, n
-        )
+        forces[:, axis] = np.bincount(centre, column, n)
+        forces[:, axis] -= np.bincount(neighbours.index, column, n)
     return forces
 
 
-def pair_tangents(neighbours: NeighbourList, atoms: FloatArray) -> FloatArray:
+def pair_tangents(neighbours: NeighbourList, atoms: np.ndarray) -> np.ndarray:
     """Tangents of the vectors, (M, 3), when the atoms move by `atoms` (N, 3)."""
-    return atoms[neighbours.index] - atoms[centres(neighbours)]
+    return atoms[neighbours.index] - atoms[neighbours.centre]
 
 
-def virial_from_pairs(
-    neighbours: NeighbourList,
-    gradient: FloatArray,
-    frame_of_atom: np.ndarray | None = None,
-    frames: int = 1,
-) -> FloatArray:
-    """Virial -dE/dstrain of each frame, (frames, 3, 3) in eV, element [a, b] = -sum g_a r_b."""
-    outer = gradient[:, :, None] * neighbours.vectors[:, None, :]
-    total = np.zeros((frames, 3, 3))
-    frame = 0 if frame_of_atom is None else frame_of_atom[centres(neighbours)]
-    np.subtract.at(total, frame, outer) if frames > 1 else np.subtract(
-        total[0], outer.sum(axis=0), out=total[0]
-    )
-    return total
+def virial_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.ndarray:
+    """Virial -dE/dstrain, (3, 3): element [a, b] = -sum over the pairs of gradient_a vector_b.
+
+    Args:
+      gradient: (M, 3), of the energy with respect to the vectors, in eV/angstrom.
+    """
+    return -np.einsum("pa,pb->ab", gradient, neighbours.vectors)
 
 
 def _call(function, parameters, neighbours, threads, *arrays):
     try:
         return function(
-            parameters.core(),
+            parameters.core,
             neighbours.species,
             neighbours.first,
             neighbours.index,

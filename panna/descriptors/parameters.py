@@ -62,6 +62,7 @@ class DescriptorParameters:
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @cached_property
     def core(self):
         """The compiled descriptor (panna.core) with these parameters."""
         raise NotImplementedError
@@ -165,7 +166,7 @@ class MBP(DescriptorParameters):
         return max(self.rc_rad, self.rc_ang)
 
     @cached_property
-    def _core(self):
+    def core(self):
         from panna import core
 
         return core.MBP(
@@ -181,9 +182,6 @@ class MBP(DescriptorParameters):
             self.eps,
             self.like_pairs == "twice",
         )
-
-    def core(self):
-        return self._core
 
 
 @register
@@ -232,7 +230,7 @@ class BP(DescriptorParameters):
         return max(self.rc_rad, self.rc_ang)
 
     @cached_property
-    def _core(self):
+    def core(self):
         from panna import core
 
         return core.BP(
@@ -245,9 +243,6 @@ class BP(DescriptorParameters):
             self.zeta,
             self.rjk_cutoff == "smooth",
         )
-
-    def core(self):
-        return self._core
 
 
 def from_dict(data: dict[str, Any]) -> DescriptorParameters:

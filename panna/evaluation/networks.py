@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from panna.descriptors.parameters import DescriptorParameters, from_dict
 from panna.errors import TrainingError
 from panna.network.parameters import Model
-from panna.potential.descriptor_source import check_components
 from panna.potential.panna_in import read_potential
 from panna.potential.panna_networks import read_networks
 from panna.training.checkpoints import (
@@ -97,27 +95,6 @@ def from_potential(directory: str | Path, filename: str) -> NamedNetwork:
     return NamedNetwork("", Path(directory), read_potential(directory, filename)[0])
 
 
-def with_descriptor(
-    networks: Sequence[NamedNetwork], parameters: DescriptorParameters, source: str | Path
-) -> list[NamedNetwork]:
-    """The networks, told what their descriptor is.
-
-    Args:
-      source: where the parameters come from, for messages.
-    Raises:
-      PotentialError: it does not fit them.
-    """
-    return [
-        replace(network, model=check_components(network.model, parameters, source))
-        for network in networks
-    ]
-
-
-def descriptor_of(network: NamedNetwork) -> DescriptorParameters | None:
-    """The descriptor of a network, None if it does not know."""
-    return from_dict(network.model.descriptor) if network.model.descriptor else None
-
-
 def _of_checkpoint(label: str, path: Path) -> NamedNetwork:
     checkpoint = read_checkpoint(path)
     state = checkpoint.state
@@ -130,7 +107,7 @@ def _training_directory(path: Path) -> Path:
     if path.name in (FOLDER, "_models") and list_checkpoints(path.parent):
         return path.parent
     if not path.is_dir():
-        raise TrainingError(f"{path}: no such directory; expected the folder of a training")
+        raise TrainingError(f"{path}: no such folder; expected the folder of a training")
     for pattern in ("model.ckpt-*.index", "epoch_*_step_*.index", "_models/epoch_*.index"):
         if not list_checkpoints(path) and any(path.glob(pattern)):
             raise TrainingError(

@@ -15,7 +15,7 @@ import numpy as np
 from panna.descriptors.evaluate import compute, forces_from_pairs, vjp
 from panna.descriptors.parameters import DescriptorParameters, from_dict
 from panna.errors import StorageError, TrainingError
-from panna.evaluation.networks import NamedNetwork, descriptor_of
+from panna.evaluation.networks import NamedNetwork
 from panna.evaluation.structures import Structure
 from panna.frames.neighbours import NeighbourList, concatenate, neighbour_list
 from panna.network.evaluate import energies_and_gradients, stored_forces
@@ -56,7 +56,8 @@ def predict(
       StorageError: the stored data do not fit the networks or do not allow what is asked for.
       TrainingError: a network gives energies or forces that are not finite.
     """
-    known = descriptor_of(networks[0])
+    model = networks[0].model
+    known = from_dict(model.descriptor) if model.descriptor else None
     for batch in _batches(_checked(structures, networks[0], known, forces)):
         parameters = _parameters(batch[0], known)
         if batch[0].frame is not None and parameters is not None:

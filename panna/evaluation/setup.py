@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from panna.config import Config
+from panna.config.reader import Config
 from panna.evaluation.networks import (
     NamedNetwork,
     from_checkpoints,
     from_network_directory,
     from_potential,
-    with_descriptor,
 )
 from panna.evaluation.structures import StructureSet
-from panna.potential.descriptor_source import read_descriptor_input
+from panna.potential.descriptor_source import read_descriptor_input, with_descriptor
 
 OFFSET_TOLERANCE = 1e-6  # eV; reference energies in an ini file are rounded
 
@@ -36,8 +36,12 @@ def open_networks(config: Config) -> list[NamedNetwork]:
             io["train_dir"], options["step_number"], options["subsampling"], options["single_step"]
         )
     if io["gvector_input"] is not None:
-        parameters = read_descriptor_input(io["gvector_input"])
-        networks = with_descriptor(networks, parameters, io["gvector_input"])
+        source = io["gvector_input"]
+        parameters = read_descriptor_input(source)
+        networks = [
+            replace(network, model=with_descriptor(network.model, parameters, source))
+            for network in networks
+        ]
     _check(config, networks)
     return networks
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from panna.errors import FrameError, StorageError
+from panna.errors import FileError, FrameError, StorageError
 from panna.frames.example_file import read_example
+from panna.frames.example_folder import list_examples
 from panna.frames.frame import Frame
 from panna.frames.neighbours import species_indices
-from panna.storage.bin_file import read_bin
-from panna.storage.calculate import list_examples
+from panna.storage.bin_file import list_bins, read_bin
 from panna.storage.record import DescriptorRecord
-from panna.storage.record_index import RecordIndex, tfrecord_files
+from panna.storage.record_index import RecordIndex, list_tfrecords
+from panna.storage.require_tensorflow import require_tensorflow
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ class StructureSet:
           form: TFR (*.tfrecord), single_files (*.bin; files without extension if there is none) or
             examples (*.example).
         Raises:
-          StorageError: no such folder, or no such file in it.
+          FileError: no such folder, or no such file in it.
         """
         directory = Path(directory)
         _check_directory(directory, form)
         if form == "TFR":
-            paths = tfrecord_files(directory)
+            paths = list_tfrecords(directory)
             total = len(RecordIndex.of(list(paths)))
         else:
             paths = _bin_files(directory) if form == "single_files" else list_examples(directory)
@@ -116,14 +117,9 @@ class StructureSet:
                 yield _of_record(read_bin(path), self.species, str(path), path.stem)
 
     def _read_tfrecords(self) -> Iterator[Structure]:
-        try:
-            from panna.storage.tfrecord import read_tfrecord
-        except ImportError as error:
-            raise StorageError(
-                f"{self.directory}: reading TFRecord files needs TensorFlow ({error}); install it "
-                "with pip install 'panna[cpu]', or evaluate on example_format = single_files or "
-                "examples"
-            ) from error
+        require_tensorflow("example_format = TFR (not single_files or examples)")
+        from panna.storage.tfrecord import read_tfrecord
+
         wanted, number = set(self.chosen.tolist()), 0
         for path in self.paths:
             for position, record in enumerate(read_tfrecord(path), 1):
@@ -135,28 +131,24 @@ class StructureSet:
 
 def _check_directory(directory: Path, form: str) -> None:
     if not directory.is_dir():
-        raise StorageError(f"{directory}: no such directory; expected one with structures ({form})")
+        raise FileError(f"{directory}: no such folder; expected one with structures ({form})")
     extensions = {"TFR": ".tfrecord", "single_files": ".bin", "examples": ".example"}
     found = {path.suffix for path in directory.iterdir()}
     others = [other for other, ending in extensions.items() if ending in found and other != form]
     if extensions[form] not in found and others:
-        raise StorageError(
+        raise FileError(
             f"{directory}: holds no *{extensions[form]} file ({form}), but "
             f"*{extensions[others[0]]} files (example_format = {others[0]})"
         )
 
 
 def _bin_files(directory: Path) -> list[Path]:
-    files = sorted(path for path in directory.iterdir() if path.is_file())
-    found = [path for path in files if path.suffix == ".bin"]
-    if not found:  # as the earliest PANNA named them
-        found = [path for path in files if not path.suffix and not path.name.startswith(".")]
-    if not found:
-        raise StorageError(
-            f"{directory}: no *.bin file in it ({len(files)} other files); make them with "
-            "gvect_calculator"
-        )
-    return found
+    """The *.bin files of a folder, or else files as the earliest PANNA named them."""
+    if not any(directory.glob("*.bin")):
+        files = (path for path in directory.iterdir() if path.is_file() and not path.suffix)
+        if nameless := sorted(path for path in files if not path.name.startswith(".")):
+            return nameless
+    return list_bins(directory)
 
 
 def _of_frame(frame: Frame, species: tuple[str, ...], where: str) -> Structure:

@@ -53,7 +53,7 @@ def read_example(path: str | Path) -> Frame:
     """
     path = Path(path)
     try:
-        return _frame(_load(path), _name(path))
+        return _frame(_load(path), key_of(path))
     except FrameError as error:
         raise FrameError(f"{path}: {error}") from error
 
@@ -80,7 +80,8 @@ def write_example(
         stream.write(text + "\n")
 
 
-def _name(path: Path) -> str:
+def key_of(path: Path) -> str:
+    """Name of the frame in a file: that of the file without .example (further dots are kept)."""
     return path.name.removesuffix(SUFFIX)
 
 

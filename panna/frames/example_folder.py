@@ -1,4 +1,4 @@
-"""A folder of .example files, filled by the parsers."""
+"""A folder of .example files: filled by the parsers, read by gvect_calculator and evaluate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from panna.errors import FileError, FrameError
-from panna.frames.example_file import SUFFIX, read_example, write_example
+from panna.files import files_in
+from panna.frames.example_file import SUFFIX, key_of, read_example, write_example
 from panna.frames.frame import Frame
 
 HASH_DIGITS = 16
+
+
+def list_examples(folder: str | Path) -> list[Path]:
+    """The *.example files of a folder (not of the folders in it), sorted by name.
+
+    Raises:
+      FileError: no such folder, no example in it, or two keys that differ only in the case of
+        letters (files named after them would be one file on some systems).
+    """
+    hint = "expected *.example files, which the parsers in panna/tools make"
+    examples = files_in(folder, SUFFIX, hint)
+    seen: dict[str, Path] = {}
+    for example in examples:
+        other = seen.setdefault(key_of(example).casefold(), example)
+        if other is not example:
+            raise FileError(f"{other} and {example} have the same key; rename one of them")
+    return examples
 
 
 def with_hash(frame: Frame) -> Frame:
@@ -24,17 +42,6 @@ class ExampleFolder:
     """Where a parser writes; a file that is there is never overwritten."""
 
     path: Path
-
-    def make(self) -> None:
-        """Make the folder, if it is missing.
-
-        Raises:
-          FileError: it cannot be made.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"{self.path}: cannot be made: {error.strerror}") from error
 
     def count(self) -> int:
         """Number of .example files in the folder."""

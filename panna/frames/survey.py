@@ -9,6 +9,7 @@ import numpy as np
 
 from panna.frames.frame import Frame
 from panna.frames.neighbours import neighbour_list
+from panna.text import listed
 
 HIGHEST_ENERGY = 1e5  # eV per atom, absolute
 HIGHEST_FORCE = 1e3  # eV/angstrom
@@ -120,8 +121,7 @@ class Survey:
         groups = {group: n for group, n in self.groups.items() if group}
         if groups:
             named = [f"{group} ({n})" for group, n in sorted(groups.items())]
-            more = f", and {len(named) - 12} more" if len(named) > 12 else ""
-            rows.append(("groups", ", ".join(named[:12]) + more))
+            rows.append(("groups", listed(named, 12)))
         return rows
 
     def _distance(self) -> str:

@@ -82,9 +82,7 @@ def _atoms_of_species(species: tf.Tensor, n_species: int) -> list[tf.Tensor | No
     """Indices of the atoms of each species; None for "all of them", if there is only one."""
     if n_species == 1:
         return [None]
-    return [
-        tf.cast(tf.squeeze(tf.where(species == s), 1), tf.int32) for s in range(n_species)
-    ]
+    return [tf.cast(tf.squeeze(tf.where(species == s), 1), tf.int32) for s in range(n_species)]
 
 
 def _take(values: tf.Tensor, atoms: tf.Tensor | None) -> tf.Tensor:

@@ -72,9 +72,7 @@ def core_forces(
 
     def pull(gradients, *pairs):
         neighbours = NeighbourList(*pairs)
-        slopes = evaluate.vjp(
-            descriptor, neighbours, np.asarray(gradients, np.float64), threads
-        )
+        slopes = evaluate.vjp(descriptor, neighbours, np.asarray(gradients, np.float64), threads)
         return evaluate.forces_from_pairs(neighbours, slopes).astype(dtype.as_numpy_dtype)
 
     def push(upstream, *pairs):

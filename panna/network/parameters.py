@@ -10,15 +10,12 @@ This file knows no TensorFlow: evaluation, export and tools read models without 
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from panna.errors import TrainingError
-from panna.files import atomic_write
 from panna.network.activations import ACTIVATIONS
 
 FORMAT = 1
@@ -224,43 +221,3 @@ class Model:
             )
         except (KeyError, ValueError) as error:
             raise TrainingError(f"not a complete PANNA model ({error})") from error
-
-    def save(self, path: str | Path) -> None:
-        """Writes the model to an .npz file, atomically."""
-        write_npz(path, self.to_arrays())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Model:
-        """Reads a model from an .npz file (a saved model or a checkpoint).
-
-        Raises:
-          TrainingError: missing, damaged or not a model.
-        """
-        arrays = read_npz(path)
-        try:
-            return cls.from_arrays(arrays)
-        except TrainingError as error:
-            raise TrainingError(f"{path}: {error}") from error
-
-
-def write_npz(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes named arrays to an .npz file, atomically."""
-    with atomic_write(path, "wb") as file:
-        np.savez(file, **arrays)
-
-
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file.
-
-    Raises:
-      TrainingError: missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such file; expected a model or a checkpoint") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainingError(
-            f"{path}: damaged or not a model file ({error})"
-        ) from error

@@ -54,12 +54,11 @@ class NetworkVariables:
         names = (ACTIVATIONS[name] for name in self.activations)
         return list(zip(self.weights, self.biases, names, strict=True))
 
-    def network(self, values: Sequence[np.ndarray] | None = None) -> SpeciesNetwork:
-        """As NumPy arrays: the present values, or other ones in the order of `all`."""
-        arrays = [v.numpy() for v in self.all] if values is None else list(values)
+    def network(self) -> SpeciesNetwork:
+        """The present values as NumPy arrays."""
         return SpeciesNetwork(
-            weights=arrays[0::2],
-            biases=arrays[1::2],
+            weights=[v.numpy() for v in self.weights],
+            biases=[v.numpy() for v in self.biases],
             activations=list(self.activations),
             trainable=list(self.trainable),
         )

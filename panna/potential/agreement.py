@@ -99,7 +99,7 @@ def check_potential(
         )
 
     def energies() -> Iterator[Energies]:
-        for frame in _frames(parameters, frames):
+        for frame in random_frames(parameters) if frames is None else frames:
             neighbours = neighbour_list(frame, parameters.species, parameters.cutoff)
             g, g_found = compute(parameters, neighbours), compute(found, neighbours)
             yield Energies(
@@ -109,32 +109,24 @@ def check_potential(
                 pair_gradient(potential, neighbours)[0],
             )
 
-    return _compare(model, directory, energies(), source if frames else "random structures")
+    return _compare(directory, energies(), source if frames else "random structures")
 
 
-def check_networks(
-    model: Model,
-    directory: str | Path,
-    descriptors: Iterable[tuple[np.ndarray, np.ndarray]] | None = None,
-    source: str = "training frames",
-) -> Agreement:
-    """Compares a PANNA network directory with its network in float64.
+def check_networks(model: Model, directory: str | Path) -> Agreement:
+    """Compares a PANNA network directory with its network in float64, on random descriptors.
 
-    Args:
-      model: the network that was exported.
-      descriptors: species (n,) and descriptors (n, g) of structures; random ones if None.
     Raises:
       PotentialError: a difference is beyond its limit.
     """
     again = read_networks(directory)
 
     def energies() -> Iterator[Energies]:
-        for species, g in descriptors or random_descriptors(model):
+        for species, g in random_descriptors(model):
             expected = atomic_energies(again, species, g)
             network = atomic_energies(model, species, g)
             yield Energies(model.offsets[species], network, expected, expected)
 
-    return _compare(model, directory, energies(), source if descriptors else "random descriptors")
+    return _compare(directory, energies(), "random descriptors")
 
 
 def random_frames(parameters: DescriptorParameters) -> Iterator[Frame]:
@@ -173,13 +165,7 @@ def random_descriptors(model: Model) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield species, g
 
 
-def _frames(parameters: DescriptorParameters, frames: Iterable[Frame] | None) -> Iterable[Frame]:
-    return random_frames(parameters) if frames is None else frames
-
-
-def _compare(
-    model: Model, directory: str | Path, energies: Iterable[Energies], source: str
-) -> Agreement:
+def _compare(directory: str | Path, energies: Iterable[Energies], source: str) -> Agreement:
     frames = atoms = 0
     largest, tolerance = 0.0, ROUNDING
     for e in energies:

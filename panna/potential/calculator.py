@@ -26,6 +26,7 @@ class PANNA(Calculator):
       directory: folder with panna.in and the weights.
       filename: name of the text file in it.
       threads: of the core; 0 = all.
+      precision: "full" or "mixed", see `open_potential`.
     Raises:
       PotentialError: the potential cannot be read.
     """
@@ -39,10 +40,15 @@ class PANNA(Calculator):
     ]
 
     def __init__(
-        self, directory: str | Path, filename: str = "panna.in", threads: int = 0, **kwargs
+        self,
+        directory: str | Path,
+        filename: str = "panna.in",
+        threads: int = 0,
+        precision: str = "full",
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.potential = open_potential(directory, filename)
+        self.potential = open_potential(directory, filename, precision)
         self.threads = threads
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:

@@ -33,14 +33,21 @@ class Evaluation:
         return float(self.atomic_energies.sum())
 
 
-def open_potential(directory: str | Path, filename: str = "panna.in") -> core.Potential:
+def open_potential(
+    directory: str | Path, filename: str = "panna.in", precision: str = "full"
+) -> core.Potential:
     """Reads a potential into the compiled core, as LAMMPS does.
 
+    Args:
+      precision: "full", or "mixed": pairs of neighbours in single precision, faster, forces good to
+        about six digits.
     Raises:
       PotentialError: with file, line and key.
     """
+    if precision not in ("full", "mixed"):
+        raise PotentialError(f"precision = {precision} found, full or mixed expected")
     try:
-        return core.Potential(str(directory), filename)
+        return core.Potential(str(directory), filename, mixed=precision == "mixed")
     except core.CoreError as error:
         raise PotentialError(str(error)) from error
 
@@ -74,4 +81,4 @@ def evaluate_frame(potential: core.Potential, frame: Frame, threads: int = 0) ->
     neighbours = neighbour_list(frame, potential.species, potential.cutoff)
     energies, gradient = pair_gradient(potential, neighbours, threads)
     forces = forces_from_pairs(neighbours, gradient)
-    return Evaluation(energies, forces, virial_from_pairs(neighbours, gradient)[0])
+    return Evaluation(energies, forces, virial_from_pairs(neighbours, gradient))

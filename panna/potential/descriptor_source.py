@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from panna.config import read_config
+from panna.config.gvect import GVECT
+from panna.config.reader import read_config
+from panna.descriptors.configured import parameters_from
 from panna.descriptors.parameters import DescriptorParameters, from_dict
 from panna.errors import PotentialError
 from panna.network.parameters import Model
@@ -19,15 +21,10 @@ def read_descriptor_input(path: str | Path) -> DescriptorParameters:
     Raises:
       ConfigError, DescriptorError: the file cannot be used.
     """
-    from panna.config.gvect import GVECT
-    from panna.descriptors.configured import parameters_from
-
     return parameters_from(read_config(path, GVECT))
 
 
-def check_components(
-    model: Model, parameters: DescriptorParameters, source: str | Path = "gvector_input"
-) -> Model:
+def with_descriptor(model: Model, parameters: DescriptorParameters, source: str | Path) -> Model:
     """The model with a descriptor that somebody says is its own.
 
     Args:

@@ -12,6 +12,7 @@ from pathlib import Path
 from panna.errors import PotentialError
 from panna.potential import panna_in_text
 from panna.potential.panna_networks import METADATA
+from panna.text import listed
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def check_replaceable(target: str | Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise PotentialError(f"{target}: is a file; output_dir must be a directory")
+        raise PotentialError(f"{target}: is a file; output_dir must be a folder")
     entries = sorted(entry.name for entry in target.iterdir())
     if not entries:
         return
@@ -68,9 +69,8 @@ def check_replaceable(target: str | Path) -> None:
     foreign = [name for name in entries if name not in ours]
     if foreign:
         raise PotentialError(
-            f"{target}: not empty, and {', '.join(foreign[:5])}"
-            f"{f' and {len(foreign) - 5} more' if len(foreign) > 5 else ''} did not come from "
-            "extract_weights; nothing was written. Choose another output_dir or empty this one"
+            f"{target}: not empty, and {listed(foreign)} did not come from extract_weights; "
+            "nothing was written. Choose another output_dir or empty this one"
         )
 
 

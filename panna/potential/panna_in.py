@@ -15,7 +15,7 @@ import numpy as np
 from panna.descriptors.parameters import DescriptorParameters, from_dict
 from panna.errors import PotentialError
 from panna.files import atomic_write
-from panna.network.activations import ACTIVATIONS
+from panna.network.activations import ACTIVATIONS, NAME_OF_NUMBER
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.potential import panna_in_text
 from panna.potential.panna_in_descriptor import (
@@ -28,7 +28,6 @@ from panna.potential.panna_in_text import PannaInText, Section
 from panna.potential.weights_file import read_weights, write_weights
 
 SPECIES_KEYS = ("Nlayers", "sizes", "activations", "file", "offset", "bias_residual")
-ACTIVATION_NAMES = {activation.number: name for name, activation in ACTIVATIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -209,8 +208,8 @@ def _read_network(section: Section, directory: Path, inputs: int) -> tuple[Speci
         raise section.error(
             "activations", f"{len(numbers)} ids found, Nlayers = {n_layers} expected"
         )
-    if not set(numbers) <= set(ACTIVATION_NAMES):
-        known = ", ".join(f"{number} {name}" for number, name in sorted(ACTIVATION_NAMES.items()))
+    if not set(numbers) <= set(NAME_OF_NUMBER):
+        known = ", ".join(f"{number} {name}" for number, name in sorted(NAME_OF_NUMBER.items()))
         raise section.error("activations", f"ids expected: {known}")
     name = section.text("file", "name of the file of weights")
     offset = section.number("offset") if "offset" in section else 0.0
@@ -219,14 +218,14 @@ def _read_network(section: Section, directory: Path, inputs: int) -> tuple[Speci
 
     weights, biases = read_weights(directory / name, inputs, sizes)
     biases = [array.astype(np.float64) for array in biases]
-    if ACTIVATION_NAMES[numbers[-1]] == "linear":
+    if NAME_OF_NUMBER[numbers[-1]] == "linear":
         biases[-1] = biases[-1] + residual - offset
     else:
         offset = residual
     network = SpeciesNetwork(
         weights=[array.astype(np.float64) for array in weights],
         biases=biases,
-        activations=[ACTIVATION_NAMES[number] for number in numbers],
+        activations=[NAME_OF_NUMBER[number] for number in numbers],
         trainable=[True] * n_layers,
     )
     return network, offset

@@ -7,17 +7,28 @@ panna_version. Where eps is absent it is what the published drivers of that gver
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from panna import __version__
-from panna.descriptors.parameters import BP, MBP, DescriptorParameters
+from panna.descriptors.centres import (
+    THETA_CENTRES,
+    equal_angles,
+    equidistant,
+    same_centres,
+    step_to_cutoff,
+)
+from panna.descriptors.parameters import (
+    BP,
+    LIKE_PAIRS,
+    MBP,
+    RJK_CUTOFFS,
+    DescriptorParameters,
+)
 from panna.errors import DescriptorError, PotentialError
 from panna.potential.panna_in_text import PannaInText, Section
 
 SECTION = "GVECT_PARAMETERS"
 EPS_OF_GVERSION = {0: 1e-2, 1: 1e-3}
-EQUIDISTANT = 1e-9  # angstrom or radian; farther off, centres are not written as first and step
 
 _COMMON = ("Nspecies", "species", "type", "descriptor_hash", "panna_version")
 _MBP = ("eta_rad", "Rc_rad", "RsN_rad", "eta_ang", "Rc_ang", "RsN_ang", "zeta", "ThetasN")
@@ -75,9 +86,11 @@ def descriptor_lines(parameters: DescriptorParameters, gversion: int) -> list[st
     if isinstance(parameters, BP):
         lines += _bp_lines(parameters, gversion)
     elif isinstance(parameters, MBP):
-        if not gversion:
-            parameters = _as_gversion_0(parameters)[0]
-        lines += _mbp_lists(parameters) if gversion else _mbp_steps(parameters)
+        if gversion:
+            lines += _mbp_lists(parameters)
+        else:
+            parameters, *steps = _as_gversion_0(parameters)
+            lines += _mbp_steps(parameters, *steps)
         lines += [f"eps = {_number(parameters.eps)}", f"like_pairs = {parameters.like_pairs}"]
     else:
         raise PotentialError(
@@ -102,10 +115,8 @@ def default_step(parameters: MBP, part: str) -> bool:
     centres, cutoff = getattr(parameters, f"rs_{part}"), getattr(parameters, f"rc_{part}")
     if not centres:
         return True
-    default = (cutoff - centres[0]) / len(centres)
-    return all(
-        abs(centre - centres[0] - m * default) < EQUIDISTANT for m, centre in enumerate(centres)
-    )
+    default = step_to_cutoff(centres[0], cutoff, len(centres))
+    return same_centres(equidistant(centres[0], default, len(centres)), centres)
 
 
 def _read_mbp(section: Section, species: tuple[str, ...], gversion: int) -> MBP:
@@ -119,8 +130,7 @@ def _read_mbp(section: Section, species: tuple[str, ...], gversion: int) -> MBP:
     else:
         rs_rad = _read_centres(section, "rad", n_rad, rc_rad)
         rs_ang = _read_centres(section, "ang", n_ang, rc_ang)
-        kind = section.choice("theta_centres", ("midpoints", "from_zero"))
-        thetas = _thetas(n_theta, kind)
+        thetas = equal_angles(n_theta, section.choice("theta_centres", THETA_CENTRES))
     eps = section.number("eps") if "eps" in section else EPS_OF_GVERSION[gversion]
     return MBP(
         species=species,
@@ -133,16 +143,16 @@ def _read_mbp(section: Section, species: tuple[str, ...], gversion: int) -> MBP:
         thetas=thetas,
         zeta=section.numbers("zeta", n_theta),
         eps=eps,
-        like_pairs=section.choice("like_pairs", ("once", "twice")),
+        like_pairs=section.choice("like_pairs", LIKE_PAIRS),
     )
 
 
 def _read_centres(section: Section, part: str, count: int, cutoff: float) -> tuple[float, ...]:
     first = section.number(f"Rs0_{part}")
-    step = (cutoff - first) / count
+    step = step_to_cutoff(first, cutoff, count)
     if f"Rsst_{part}" in section:
         step = section.number(f"Rsst_{part}")
-    return _centres(first, step, count)
+    return equidistant(first, step, count)
 
 
 def _read_bp(section: Section, species: tuple[str, ...], gversion: int) -> BP:
@@ -156,7 +166,7 @@ def _read_bp(section: Section, species: tuple[str, ...], gversion: int) -> BP:
         rc_ang=section.number("Rc_ang"),
         eta_ang=section.numbers("eta_ang"),
         zeta=section.numbers("zeta"),
-        rjk_cutoff=section.choice("rjk_cutoff", ("smooth", "published")),
+        rjk_cutoff=section.choice("rjk_cutoff", RJK_CUTOFFS),
     )
 
 
@@ -169,37 +179,29 @@ def _check_hash(section: Section, parameters: DescriptorParameters) -> None:
         )
 
 
-def _centres(first: float, step: float, count: int) -> tuple[float, ...]:
-    return tuple(first + m * step for m in range(count))
-
-
-def _thetas(count: int, kind: str) -> tuple[float, ...]:
-    shift = 0.5 if kind == "midpoints" else 0.0
-    return tuple((m + shift) * math.pi / count for m in range(count))
-
-
 def _step_of(centres: tuple[float, ...], cutoff: float, name: str) -> float:
     """The step that gives these centres, exactly if one of the usual formulas does."""
     n = len(centres)
     if not n:
         raise PotentialError(f"{name}: no centres; gversion 0 needs at least one")
-    candidates = [(cutoff - centres[0]) / n]
+    candidates = [step_to_cutoff(centres[0], cutoff, n)]
     if n > 1:
         candidates += [(centres[-1] - centres[0]) / (n - 1), centres[1] - centres[0]]
-    for step in candidates:
-        if _centres(centres[0], step, n) == centres:
-            return step
-    for step in candidates:
-        pairs = zip(_centres(centres[0], step, n), centres, strict=True)
-        if all(abs(a - b) < EQUIDISTANT for a, b in pairs):
-            return step
+    for same in (tuple.__eq__, same_centres):
+        for step in candidates:
+            if same(equidistant(centres[0], step, n), centres):
+                return step
     raise PotentialError(
         f"{name} = {list(centres)}: not equidistant, which gversion 0 needs; use gversion 1"
     )
 
 
-def _steps_of(p: DescriptorParameters) -> tuple[float, float, str]:
-    """Steps of both sets of radial centres and the kind of angles of a gversion-0 descriptor."""
+def _as_gversion_0(p: DescriptorParameters) -> tuple[MBP, float, float, str]:
+    """The descriptor that a reader of gversion 0 makes, its two steps and its kind of angles.
+
+    Raises:
+      PotentialError: gversion 0 cannot express the descriptor.
+    """
     if not isinstance(p, MBP):
         raise PotentialError(f"type = {p.type}: gversion 0 has mBP only; use gversion 1")
     for name in ("eta_rad", "eta_ang", "zeta"):
@@ -208,36 +210,27 @@ def _steps_of(p: DescriptorParameters) -> tuple[float, float, str]:
                 f"{name} = {list(getattr(p, name))}: gversion 0 has a single value for all "
                 "centres; use gversion 1"
             )
-    for kind in ("midpoints", "from_zero"):
-        pairs = zip(_thetas(len(p.thetas), kind), p.thetas, strict=True)
-        if all(abs(a - b) < EQUIDISTANT for a, b in pairs):
+    for kind in THETA_CENTRES:
+        thetas = equal_angles(len(p.thetas), kind)
+        if same_centres(thetas, p.thetas):
             break
     else:
         raise PotentialError(
             f"thetas = {list(p.thetas)}: neither midpoints nor from zero, which gversion 0 needs; "
             "use gversion 1"
         )
-    return _step_of(p.rs_rad, p.rc_rad, "Rs_rad"), _step_of(p.rs_ang, p.rc_ang, "Rs_ang"), kind
-
-
-def _as_gversion_0(p: DescriptorParameters) -> tuple[MBP, float, float, str]:
-    """The descriptor that a reader of gversion 0 makes, the steps and the kind of angles.
-
-    Raises:
-      PotentialError: gversion 0 cannot express the descriptor.
-    """
-    step_rad, step_ang, kind = _steps_of(p)
+    step_rad = _step_of(p.rs_rad, p.rc_rad, "Rs_rad")
+    step_ang = _step_of(p.rs_ang, p.rc_ang, "Rs_ang")
     exact = replace(
         p,
-        rs_rad=_centres(p.rs_rad[0], step_rad, len(p.rs_rad)),
-        rs_ang=_centres(p.rs_ang[0], step_ang, len(p.rs_ang)),
-        thetas=_thetas(len(p.thetas), kind),
+        rs_rad=equidistant(p.rs_rad[0], step_rad, len(p.rs_rad)),
+        rs_ang=equidistant(p.rs_ang[0], step_ang, len(p.rs_ang)),
+        thetas=thetas,
     )
     return exact, step_rad, step_ang, kind
 
 
-def _mbp_steps(p: DescriptorParameters) -> list[str]:
-    p, step_rad, step_ang, kind = _as_gversion_0(p)
+def _mbp_steps(p: MBP, step_rad: float, step_ang: float, kind: str) -> list[str]:
     return [
         f"eta_rad = {_number(p.eta_rad[0])}",
         f"Rc_rad = {_number(p.rc_rad)}",

@@ -7,12 +7,12 @@ at the #. Windows line ends, a byte order mark and a last line without an end ar
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from panna.errors import PotentialError
+from panna.text import closest
 
 MOST = 100_000  # centres, angles, layers; a larger count is a damaged file
 
@@ -250,7 +250,6 @@ def _add_version(file: PannaInText, key: str, entry: Entry, where: str) -> None:
 
 
 def _suggestion(word: str, known, lead: str = "did you mean") -> str:
-    by_lower = {str(name).lower(): str(name) for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lower, 1, 0.75)
+    close = closest(word, known, 0.75)
     end = "?" if lead.startswith("did") else ""
-    return f"; {lead} {by_lower[close[0]]}{end}" if close else ""
+    return f"; {lead} {close}{end}" if close else ""

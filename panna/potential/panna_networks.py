@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from panna import __version__
+from panna.config.train import activation
 from panna.descriptors.parameters import MBP, DescriptorParameters, from_dict
-from panna.errors import DescriptorError, PannaError, PotentialError, TrainingError
+from panna.errors import DescriptorError, PotentialError, TrainingError
 from panna.files import atomic_write
-from panna.network.activations import ACTIVATIONS, activation_name
+from panna.network.activations import ACTIVATIONS
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.potential.panna_in import round_networks
 
@@ -141,7 +142,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PotentialError(
-            f"{path}: no such file; expected the directory of an exported PANNA network "
+            f"{path}: no such file; expected the folder of an exported PANNA network "
             "(extract_weights with output_type = PANNA writes one)"
         ) from None
     except OSError as error:
@@ -209,9 +210,11 @@ def _network(
     if kind not in ("a2ff", "a2aff"):
         raise PotentialError(f"{path}: network of {symbol} has type {kind}; a2ff or a2aff expected")
     try:
-        activations = [activation_name(number) for number in numbers]
-    except PannaError as error:
-        raise PotentialError(f"{path}: network of {symbol}: {error}") from error
+        activations = [activation(str(number)) for number in numbers]
+    except ValueError as error:
+        raise PotentialError(
+            f"{path}: network of {symbol}: activations {numbers}: {error}"
+        ) from error
     weights, biases = [], []
     for n_in, n_out, (w_file, b_file) in zip([inputs, *sizes[:-1]], sizes, pairs, strict=True):
         weights.append(_load(w_file, (n_in, n_out)))

@@ -6,11 +6,11 @@ PANNA__MD_805652781592_000, and the LAMMPS pair styles of PANNA v1 and v2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from panna.descriptors.centres import equal_angles, same_centres
 from panna.descriptors.parameters import MBP
 from panna.network.activations import ACTIVATIONS
 from panna.network.parameters import Model
@@ -93,7 +93,7 @@ def published_readers(model: Model, gversion: int | str = "auto") -> list[Verdic
     gversion = choose_gversion(parameters, gversion)
     verdicts = []
     for reader in PUBLISHED:
-        found = [reason for check in _CHECKS for reason in check(reader, model, gversion)]
+        found = [*_activation_reasons(reader, model), *_offset_reasons(model)]
         if isinstance(parameters, MBP):
             found += _mbp_reasons(reader, parameters, gversion)
         else:
@@ -107,23 +107,17 @@ def published_shift(model: Model) -> float:
     return float(max(abs(network.bias_residual) for network in round_networks(model)))
 
 
-def _activation_reasons(reader: PublishedReader, model: Model, gversion: int) -> list[str]:
+def _activation_reasons(reader: PublishedReader, model: Model) -> list[str]:
     used = {name for network in model.networks for name in network.activations}
     missing = sorted(used - set(reader.activations))
     return [f"it has no {name} layers (id {ACTIVATIONS[name].number})" for name in missing]
 
 
-def _offset_reasons(reader: PublishedReader, model: Model, gversion: int) -> list[str]:
+def _offset_reasons(model: Model) -> list[str]:
     outputs = [network.activations[-1] for network in model.networks]
     if all(name == "linear" for name in outputs) or not np.any(model.offsets):
         return []
     return ["it has no place for the reference energy when the last layer is not linear"]
-
-
-_CHECKS: tuple[Callable[[PublishedReader, Model, int], list[str]], ...] = (
-    _activation_reasons,
-    _offset_reasons,
-)
 
 
 def _mbp_reasons(reader: PublishedReader, p: MBP, gversion: int) -> list[str]:
@@ -136,14 +130,10 @@ def _mbp_reasons(reader: PublishedReader, p: MBP, gversion: int) -> list[str]:
         reasons.append("it counts pairs of like neighbours once, this model twice")
     if reader.zeta == "whole" and any(zeta != int(zeta) for zeta in p.zeta):
         reasons.append("it takes whole zeta only")
-    if gversion == 0 and not _midpoints(p):
+    midpoints = same_centres(equal_angles(len(p.thetas), "midpoints"), p.thetas)
+    if gversion == 0 and not midpoints:
         reasons.append("its angles are midpoints, this model has others")
     to_cutoff = default_step(p, "rad") and default_step(p, "ang")
     if gversion == 0 and not reader.step and not to_cutoff:
         reasons.append("it spreads the centres up to the cutoff whatever Rsst says")
     return reasons
-
-
-def _midpoints(p: MBP) -> bool:
-    n = len(p.thetas)
-    return bool(np.allclose(p.thetas, (np.arange(n) + 0.5) * np.pi / n, rtol=0, atol=1e-9))

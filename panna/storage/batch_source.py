@@ -118,10 +118,12 @@ class BatchSource:
             wrong = np.flatnonzero((features[name].lengths != lengths) | (n_atoms == 0))
             if len(wrong):
                 found, atoms = features[name].lengths[wrong[0]], n_atoms[wrong[0]]
+                remedy = "Check the descriptor and the options with which the data were made"
+                if name == "forces" and found == 0:
+                    remedy = "Leave such frames out of the data, or set forces_cost = 0"
                 raise StorageError(
-                    f"{self.index.where(records[wrong[0]])}: {name} has {found} numbers for "
-                    f"{atoms} atoms; {meaning} expected. "
-                    "Check the descriptor and the options with which the data were made"
+                    f"{self._frame_in_words(records[wrong[0]], features, wrong[0])}: {name} has "
+                    f"{found} numbers for {atoms} atoms; {meaning} expected. {remedy}"
                 )
         species = features["species"].values
         if species.min() < 0 or species.max() >= self.n_species:
@@ -132,6 +134,11 @@ class BatchSource:
                 f"{self.n_species - 1} expected; atomic_sequence must list all species of the "
                 "descriptor"
             )
+
+    def _frame_in_words(self, record: int, features: dict[str, Parsed], frame: int) -> str:
+        name = features["name"].row(frame)
+        where = self.index.where(record)
+        return f"{where} ({name[0].decode(errors='replace')})" if len(name) else where
 
     def _stored_derivatives(self, records, features, n_atoms) -> Batch:
         starts = features["species"].splits
@@ -171,11 +178,7 @@ class BatchSource:
     def _neighbour_list(self, records, features) -> Batch:
         lists = [self._one_list(features, frame, int(r)) for frame, r in enumerate(records)]
         joined = concatenate(lists)
-        return {
-            "first": np.asarray(joined.first, np.int64),
-            "index": np.asarray(joined.index, np.int64),
-            "vectors": np.asarray(joined.vectors, np.float64),
-        }
+        return {"first": joined.first, "index": joined.index, "vectors": joined.vectors}
 
     def _one_list(self, features, frame: int, record: int):
         where = self.index.where(record)

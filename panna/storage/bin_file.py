@@ -23,7 +23,7 @@ import numpy as np
 
 from panna import __version__
 from panna.errors import StorageError
-from panna.files import atomic_write
+from panna.files import atomic_write, files_in
 from panna.storage.bin_trailer import MAGIC, TAIL, decode_trailer, encode_trailer
 from panna.storage.record import FLOAT32_EXACT, DescriptorRecord, SparseDerivatives
 
@@ -109,6 +109,15 @@ def read_bin(path: str | Path) -> DescriptorRecord:
         descriptor_hash=header.get("descriptor_hash", ""),
         provenance=header.get("provenance", {}),
     )
+
+
+def list_bins(folder: str | Path) -> list[Path]:
+    """The *.bin files of a folder (not of the folders in it), sorted by name.
+
+    Raises:
+      FileError: no such folder, or no such file in it.
+    """
+    return files_in(folder, ".bin", "expected *.bin files, which gvect_calculator makes")
 
 
 def exact_in_float32(count: int) -> int:

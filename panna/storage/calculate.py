@@ -16,15 +16,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from panna.descriptors.parameters import DescriptorParameters, from_dict
+from panna.descriptors.parameters import DescriptorParameters
 from panna.errors import PannaError, StorageError
 from panna.files import atomic_write, sha256_of
-from panna.frames.example_file import ExampleWarning, read_example
+from panna.frames.example_file import ExampleWarning, key_of, read_example
 from panna.frames.frame import Frame
 from panna.storage.bin_file import read_bin, write_bin
 from panna.storage.bin_trailer import read_header
@@ -33,28 +32,28 @@ from panna.storage.record import DescriptorRecord
 
 COMPUTED_LIST = "gvect_already_computed.dat"
 REMEDY = "choose another output_gvect_dir or delete the old files"
+ALL_ZERO = (
+    "all descriptors are zero: right for an isolated atom, otherwise the cutoffs are too short or "
+    "the units of lengths wrong"
+)
 
 
 @dataclass(frozen=True)
 class Calculation:
-    """What to do with every example; plain values, so that it travels to worker processes.
+    """What to do with every example.
 
-    descriptor: parameters as JSON text.
+    parameters: the descriptor.
     output_dir: where the .bin files go.
     derivatives: "none", "dense" or "sparse".
     pbc: replaces the periodicity of every frame, unless None.
     per_atom_energy: store the per-atom energies of the examples.
     """
 
-    descriptor: str
+    parameters: DescriptorParameters
     output_dir: Path
     derivatives: str = "none"
     pbc: tuple[bool, bool, bool] | None = None
     per_atom_energy: bool = False
-
-    @property
-    def parameters(self) -> DescriptorParameters:
-        return _parameters(self.descriptor)
 
     def target(self, example: Path) -> Path:
         """The .bin file of an example: the same name with another extension."""
@@ -69,8 +68,8 @@ class Calculation:
         }
 
     def read_frame(self, example: Path) -> Frame:
-        """The frame of an example, named by its key, with the periodicity to be used."""
-        frame = replace(read_example(example), name=key_of(example))
+        """The frame of an example, with the periodicity to be used."""
+        frame = read_example(example)
         if self.per_atom_energy and frame.per_atom_energy is None:
             raise StorageError(
                 f"{example}: has no per_atom_energy; add it or set [MISC] per_atom_energy = False"
@@ -102,35 +101,6 @@ class Worklist:
     strangers: tuple[Path, ...]
 
 
-def key_of(example: Path) -> str:
-    """Key of an example: its file name without the extension .example (further dots are kept)."""
-    return example.name.removesuffix(".example")
-
-
-def list_examples(directory: str | Path) -> list[Path]:
-    """The *.example files of a directory (not of its sub-directories), sorted by name.
-
-    Raises:
-      StorageError: no such directory, no example in it, or two keys that differ only in the case
-        of letters (their .bin files would be one file on some systems).
-    """
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise StorageError(f"{directory}: no such directory; input_json_dir must hold the examples")
-    examples = sorted(path for path in directory.glob("*.example") if path.is_file())
-    if not examples:
-        raise StorageError(
-            f"{directory}: no *.example file in it ({len(list(directory.iterdir()))} other "
-            "entries); make them with one of the parsers in panna/tools"
-        )
-    seen: dict[str, Path] = {}
-    for example in examples:
-        other = seen.setdefault(key_of(example).casefold(), example)
-        if other is not example:
-            raise StorageError(f"{other} and {example} have the same key; rename one of them")
-    return examples
-
-
 def sort_out(calculation: Calculation, examples: Sequence[Path]) -> Worklist:
     """Finds out which examples are still to be computed; changes nothing.
 
@@ -159,17 +129,26 @@ def discard_stale(work: Worklist) -> None:
 
 
 def compute_one(calculation: Calculation, example: Path) -> Outcome:
-    """Computes one example and writes its .bin; a failure becomes part of the outcome."""
+    """Computes one example and writes its .bin; a failure becomes part of the outcome.
+
+    Raises:
+      FileError: the .bin cannot be written, which is no fault of the example.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", ExampleWarning)
         try:
             record = _describe_example(calculation, example)
-            target = calculation.target(example)
-            write_bin(target, record, sparse=calculation.derivatives == "sparse")
         except PannaError as error:
             return Outcome(example, error=_with_file(str(error), example))
-    return Outcome(example, record.n_atoms, warnings=tuple(str(w.message) for w in caught))
+    try:
+        write_bin(calculation.target(example), record, sparse=calculation.derivatives == "sparse")
+    except StorageError as error:
+        return Outcome(example, error=_with_file(str(error), example))
+    said = [str(w.message) for w in caught]
+    if not record.descriptors.any():
+        said.append(ALL_ZERO)
+    return Outcome(example, record.n_atoms, warnings=tuple(said))
 
 
 def compute_all(
@@ -183,6 +162,7 @@ def compute_all(
       processes: number of worker processes; 1 works in this process.
     Raises:
       StorageError: a worker process died.
+      FileError: a .bin cannot be written.
     """
     if processes == 1 or len(examples) < 2:
         for example in examples:
@@ -210,10 +190,9 @@ def compute_all(
         pool.shutdown(cancel_futures=True)
 
 
-def write_computed_list(directory: str | Path, examples: Sequence[Path]) -> None:
+def write_computed_list(folder: Path, examples: Sequence[Path]) -> None:
     """Writes PANNA's list of computed keys, each followed by a comma."""
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    with atomic_write(Path(directory) / COMPUTED_LIST) as file:
+    with atomic_write(folder / COMPUTED_LIST) as file:
         file.write("".join(f"{key_of(example)}," for example in sorted(examples)))
 
 
@@ -242,11 +221,6 @@ def _describe_example(calculation: Calculation, example: Path) -> DescriptorReco
 def _with_file(message: str, example: Path) -> str:
     """The message, with the file in front unless it names it already."""
     return message if str(example) in message else f"{example}: {message}"
-
-
-@lru_cache(maxsize=4)
-def _parameters(text: str) -> DescriptorParameters:
-    return from_dict(json.loads(text))
 
 
 def _up_to_date(calculation: Calculation, example: Path, target: Path) -> bool:

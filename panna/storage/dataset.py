@@ -148,7 +148,6 @@ def open_dataset(
     n_species: int,
     g_size: int,
     source: str = "none",
-    cutoff: float | None = None,
     *,
     batch_size: int,
     seed: int = 0,
@@ -164,7 +163,6 @@ def open_dataset(
       files: TFRecord files of one descriptor.
       n_species, g_size: what the network expects.
       source: of derivatives: "none", "stored" or "on_the_fly".
-      cutoff: of the descriptor in angstrom, for "on_the_fly"; by default what the files say.
       batch_size: frames in a batch.
       seed, shuffle: order of the frames in each epoch; without shuffle the order of the files.
       forces: reference forces belong to the batches; by default if there are derivatives.
@@ -182,10 +180,10 @@ def open_dataset(
     summary = _summary(index)
     forces = source != "none" if forces is None else forces
     _check_contents(summary, n_species, g_size, source, forces)
-    species, found_cutoff = (), 0.0
+    species, cutoff = (), 0.0
     if source == "on_the_fly":
         descriptor = from_dict(summary.descriptor)
-        species, found_cutoff = descriptor.species, descriptor.cutoff
+        species, cutoff = descriptor.species, descriptor.cutoff
     reader = BatchSource(
         index=index,
         n_species=n_species,
@@ -193,7 +191,7 @@ def open_dataset(
         source=source,
         forces=forces,
         species=species,
-        cutoff=found_cutoff if cutoff is None else cutoff,
+        cutoff=cutoff,
         cache=cache,
     )
     return Dataset(reader, batch_size, seed, shuffle, parallel_calls, prefetch)
@@ -241,8 +239,8 @@ def _check_contents(summary: DataSummary, n_species, g_size, source, forces) -> 
         )
     if forces and not summary.has_forces:
         raise StorageError(
-            f"{where}: no forces stored; set forces_cost = 0 or make the data from frames that "
-            "have forces"
+            f"{where}: its first frame has no forces, and all frames need them; set forces_cost = "
+            "0 or make the data from frames that have forces only"
         )
     if source == "stored" and not summary.has_derivatives:
         raise StorageError(

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from panna.errors import StorageError
-from panna.files import atomic_write
-from panna.storage.bin_file import read_bin
+from panna.files import atomic_write, make_folder
+from panna.storage.bin_file import list_bins, read_bin
 from panna.storage.bin_trailer import read_header
 from panna.storage.record import DescriptorRecord
 
@@ -77,11 +77,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """All output files; descriptor is None if the .bin files do not say (PANNA v1 or v2)."""
+    """All output files.
+
+    descriptor: of all frames; None if the .bin files do not say (PANNA v1 or v2).
+    no_forces: the frames that say that they have no forces.
+    """
 
     packing: Packing
     targets: tuple[Target, ...]
     descriptor: dict[str, Any] | None
+    no_forces: tuple[Path, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -96,10 +101,11 @@ def make_plan(packing: Packing) -> Plan:
     """Distributes the frames of input_dir over output files.
 
     Raises:
-      StorageError: no .bin file, files of different descriptors, damaged files.
+      FileError: no .bin file.
+      StorageError: files of different descriptors, damaged files.
     """
-    frames = _list_bins(packing.input_dir)
-    stamps, descriptor = _read_stamps(frames)
+    frames = list_bins(packing.input_dir)
+    stamps, descriptor, no_forces = _read_stamps(frames)
     targets = []
     for folder, members in _subsets(packing, len(frames)):
         n_files = -(-len(members) // packing.elements_per_file)
@@ -109,11 +115,11 @@ def make_plan(packing: Packing) -> Plan:
             path = packing.output_dir / folder / f"{name}.tfrecord"
             digest = _digest(packing, [stamps[member] for member in chosen])
             targets.append(Target(path, tuple(frames[member] for member in chosen), digest))
-    return Plan(packing, tuple(targets), descriptor)
+    return Plan(packing, tuple(targets), descriptor, no_forces)
 
 
 def adopt(plan: Plan) -> None:
-    """Compares the plan with what is in output_dir already and writes it there.
+    """Compares the plan with what is in output_dir already and writes it there; makes the folder.
 
     Raises:
       StorageError: TFRecord files that this plan would not have written.
@@ -138,7 +144,7 @@ def adopt(plan: Plan) -> None:
         if earlier.get(name) != expected[name]:
             found = "other frames or options" if name in earlier else "no record of its origin"
             raise StorageError(f"{packing.output_dir / name}: exists, with {found}; {remedy}")
-    packing.output_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(packing.output_dir)
     with atomic_write(packing.output_dir / PLAN_FILE) as file:
         json.dump({"format": 1, "files": expected}, file, indent=1)
 
@@ -153,35 +159,29 @@ def records_of(target: Target, packing: Packing) -> Iterator[DescriptorRecord]:
         yield _selected(read_bin(path), path, packing)
 
 
-def _list_bins(directory: Path) -> list[Path]:
-    if not directory.is_dir():
-        raise StorageError(f"{directory}: no such directory; input_dir must hold the .bin files")
-    frames = sorted(path for path in directory.glob("*.bin") if path.is_file())
-    if not frames:
-        raise StorageError(
-            f"{directory}: no *.bin file in it ({len(list(directory.iterdir()))} other entries); "
-            "make them with gvect_calculator"
-        )
-    return frames
-
-
-def _read_stamps(frames: list[Path]) -> tuple[list[str], dict[str, Any] | None]:
-    """What identifies each frame and its contents, and the descriptor that all of them share."""
-    stamps, first = [], None
+def _read_stamps(
+    frames: list[Path],
+) -> tuple[list[str], dict[str, Any] | None, tuple[Path, ...]]:
+    """What identifies each frame and its contents; the common descriptor; frames without forces."""
+    stamps, no_forces, first = [], [], None
     for path in frames:
         header = read_header(path)
         found = "" if header is None else header["descriptor_hash"]
         if first is None:
             first = (path, found, header)
         elif found != first[1]:
+            if "" in (found, first[1]):
+                read_bin(path if found == "" else first[0])  # says so if it is cut short
             raise StorageError(
                 f"{first[0]} and {path} have different descriptors "
                 f"({first[1] or 'not stated'} and {found or 'not stated'}); "
                 "pack data of one descriptor only: recompute the ones that do not fit"
             )
+        if header is not None and all(array["name"] != "forces" for array in header["arrays"]):
+            no_forces.append(path)
         content = os.path.getsize(path) if header is None else header["content_crc32"]
         stamps.append(f"{path.name} {found} {content}")
-    return stamps, (first[2] or {}).get("descriptor")
+    return stamps, (first[2] or {}).get("descriptor"), tuple(no_forces)
 
 
 def _subsets(packing: Packing, n_frames: int) -> list[tuple[str, np.ndarray]]:
@@ -249,7 +249,8 @@ def _selected(record: DescriptorRecord, path: Path, packing: Packing) -> Descrip
         )
     if packing.n_species is not None and record.species.max() >= packing.n_species:
         raise StorageError(
-            f"{path}: species {record.species.max()} found, but n_species = {packing.n_species}"
+            f"{path}: species {record.species.max()} found, but n_species = {packing.n_species} "
+            "(they count from 0); correct or remove n_species"
         )
     return replace(
         record,

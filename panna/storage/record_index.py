@@ -14,27 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from panna.errors import StorageError
+from panna.files import files_in
 
 LENGTH = struct.Struct("<Q")
 BEFORE, AFTER = 12, 4  # bytes of framing before and after the data of a record
 
 
-def tfrecord_files(directory: str | Path) -> list[Path]:
-    """The *.tfrecord files of a directory, sorted by name.
+def list_tfrecords(folder: str | Path) -> list[Path]:
+    """The *.tfrecord files of a folder (not of the folders in it), sorted by name.
 
     Raises:
-      StorageError: no such directory, or no such file in it.
+      FileError: no such folder, or no such file in it.
     """
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise StorageError(f"{directory}: no such directory; expected one with *.tfrecord files")
-    files = sorted(directory.glob("*.tfrecord"))
-    if not files:
-        raise StorageError(
-            f"{directory}: no *.tfrecord file in it ({len(list(directory.iterdir()))} other "
-            "entries); make them with tfr_packer"
-        )
-    return files
+    return files_in(folder, ".tfrecord", "expected *.tfrecord files, which tfr_packer makes")
 
 
 @dataclass(frozen=True)

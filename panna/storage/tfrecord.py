@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from panna import __version__
-from panna.errors import StorageError
+from panna.errors import FileError, StorageError
 from panna.files import atomic_write
 from panna.storage.bin_trailer import UNITS
 from panna.storage.record import DescriptorRecord, SparseDerivatives
@@ -81,10 +81,11 @@ def write_tfrecord(
       The number of records.
     Raises:
       StorageError: records with different descriptors, or none at all.
+      FileError: it cannot be written.
     """
     first = None
     count = 0
-    with atomic_write(path, "wb") as file, tf.io.TFRecordWriter(file.name) as writer:
+    with _writing(path) as writer:
         for record in records:
             if first is None:
                 first = record
@@ -190,9 +191,20 @@ def _reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
+        reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
         raise StorageError(
-            f"{path}: cut short or damaged ({error.message}); pack it again with tfr_packer"
+            f"{path}: cut short or damaged ({reason}); pack it again with tfr_packer"
         ) from error
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[tf.io.TFRecordWriter]:
+    """A writer of a file that appears when it is complete; its errors name the file."""
+    try:
+        with atomic_write(path, "wb") as file, tf.io.TFRecordWriter(file.name) as writer:
+            yield writer
+    except tf.errors.OpError as error:
+        raise FileError(f"{path}: cannot be written ({error.message})") from error
 
 
 def _floats(array) -> tf.train.Feature:

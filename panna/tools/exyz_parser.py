@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,8 +16,10 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from panna.console import Progress, say, say_facts
+from panna.console import LeftOut, Progress, say, say_facts, say_notes
 from panna.errors import FrameError, run_program
+from panna.files import make_folder
+from panna.text import counted, listed
 
 if TYPE_CHECKING:
     from panna.frames.example_folder import ExampleFolder
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from panna.frames.extxyz_stream import FrameText
     from panna.frames.survey import Survey
 
-SHOWN_PROBLEMS = 20
+QUANTITIES = ("energy", "forces", "stress", "virial")
 
 DESCRIPTION = """\
 Turn extended XYZ files (.xyz, .extxyz, also with .xz or .gz) into one .example file per frame.
@@ -56,9 +57,9 @@ class Conversion:
     limit: int | None = None
     written: int = 0
     present: int = 0
-    problems: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
-    def file(self, path: Path, stem: str, bar: Progress) -> None:
+    def file(self, path: Path, stem: str, progress: Progress) -> None:
         """Convert the frames of a file; their names begin with the stem."""
         from panna.frames.extxyz_stream import frame_texts, open_extxyz
 
@@ -69,14 +70,14 @@ class Conversion:
                 for text in islice(frame_texts(stream), self.limit):
                     number = text.number
                     self._frame(path, text, f"{stem}_{number:06d}")
-                    bar.advance(position() - done, f"{path.name}, frame {number}")
+                    progress.advance(position() - done, f"{path.name}, frame {number}")
                     done = position()
         except FrameError as error:
-            self.problem(str(path), f"the rest of the file: {error}")
+            self.left_out.add(str(path), f"the rest of the file: {error}")
         else:
             if number == 0:
-                self.problem(str(path), "the file is empty")
-        bar.advance(path.stat().st_size - done)
+                self.left_out.add(str(path), "the file is empty")
+        progress.advance(path.stat().st_size - done)
 
     def _frame(self, path: Path, text: FrameText, name: str) -> None:
         from panna.frames.example_folder import with_hash
@@ -89,21 +90,13 @@ class Conversion:
             self.survey.add(frame)
         except FrameError as error:
             reason = str(error).removeprefix(f"frame {name!r}: ")
-            self.problem(f"{path}, frame {text.number} (line {text.line})", reason)
+            self.left_out.add(f"{path}, frame {text.number} (line {text.line})", reason)
             return
         if present:
             self.present += 1
         else:
             self.folder.write(frame, {"source": path.name, "source_frame": text.number})
             self.written += 1
-
-    def problem(self, where: str, reason: str) -> None:
-        """Report a frame or file that is left out; the first ones in full."""
-        if self.problems.total() < SHOWN_PROBLEMS:
-            say(f"left out: {where}: {reason}")
-        elif self.problems.total() == SHOWN_PROBLEMS:
-            say("left out: more; only their number is given at the end")
-        self.problems[re.sub(r"[-+.\d]+", "#", reason)] += 1
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -136,7 +129,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-energy", action="store_true", help="accept frames without energy (not for training)"
     )
-    for quantity in ("energy", "forces", "stress", "virial"):
+    for quantity in QUANTITIES:
         parser.add_argument(
             f"--{quantity}-key", default="auto", metavar="KEY", help="default: auto"
         )
@@ -172,14 +165,15 @@ def _run(argv: list[str] | None) -> int:
     reader = ExtxyzReader(convention, energy_required=not args.no_energy)
     sources = _sources(args.input, args.prefix)
     folder = ExampleFolder(args.outdir)
-    folder.make()
+    make_folder(args.outdir)
     _say_plan(args, sources, folder.count())
     conversion = Conversion(reader, folder, Survey(), args.addhash, args.limit)
-    with Progress(sum(path.stat().st_size for path in sources.values()), "reading", "bytes") as bar:
+    size = sum(path.stat().st_size for path in sources.values())
+    with Progress(size, "reading", "bytes") as progress:
         for stem, path in sources.items():
-            conversion.file(path, stem, bar)
+            conversion.file(path, stem, progress)
     _say_result(args, conversion)
-    return 2 if conversion.problems or not conversion.survey.frames else 0
+    return 2 if conversion.left_out.count or not conversion.survey.frames else 0
 
 
 # -- input ------------------------------------------------------------------------------
@@ -221,13 +215,11 @@ def _sources(paths: Sequence[Path], prefix: str) -> dict[str, Path]:
 
 def _say_plan(args: argparse.Namespace, sources: dict[str, Path], before: int) -> None:
     names = [str(path) for path in sources.values()]
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     force_unit = args.force_unit or f"{args.energy_unit}/{args.length_unit}"
-    keys = ("energy", "forces", "stress", "virial")
     rows = [
-        ("from", f"{len(names)} file{'s'[: len(names) > 1]}: {shown}"),
+        ("from", f"{counted(len(names), 'file')}: {listed(names)}"),
         ("to", str(args.outdir)),
-        ("keys", ", ".join(f"{key}: {getattr(args, key + '_key')}" for key in keys)),
+        ("keys", ", ".join(f"{key}: {getattr(args, key + '_key')}" for key in QUANTITIES)),
         (
             "units",
             f"{args.length_unit}, {args.energy_unit}, {force_unit}, "
@@ -237,28 +229,26 @@ def _say_plan(args: argparse.Namespace, sources: dict[str, Path], before: int) -
     say("Extended XYZ to .example files (written in angstrom and eV)")
     say_facts(rows)
     if before:
-        say(f"note: {args.outdir} holds {before} .example files already; they stay")
+        there = counted(before, ".example file")
+        say_notes([f"{args.outdir} holds {there} already, kept as they are"])
 
 
 def _say_result(args: argparse.Namespace, conversion: Conversion) -> None:
     survey, chosen = conversion.survey, conversion.reader.chosen
     say()
-    say(f"{conversion.written} files written to {args.outdir}")
+    say(f"{counted(conversion.written, 'file')} written to {args.outdir}")
     if conversion.present:
-        say(f"{conversion.present} files were there already with the same content")
+        say(f"{counted(conversion.present, 'file')} there already, with the same content")
     if survey.frames:
         used = ", ".join(f"{what}: {key}" for what, key in chosen.items())
         say_facts([*survey.rows(), ("keys used", used or "none")])
-    for quantity in ("energy", "forces", "stress", "virial"):
+    for quantity in QUANTITIES:
         wanted = getattr(args, f"{quantity}_key")
         if survey.frames and wanted not in ("auto", "none") and quantity not in chosen:
-            conversion.problem(f"--{quantity}-key {wanted}", "no frame has this key")
+            conversion.left_out.add(f"--{quantity}-key {wanted}", "no frame has this key")
     for warning in survey.warnings():
         say(f"warning: {warning}")
-    if conversion.problems:
-        say(f"{conversion.problems.total()} left out, by reason (numbers as #):")
-        for reason, count in conversion.problems.most_common(10):
-            say(f"  {count} x {reason}")
+    conversion.left_out.say_reasons(str(conversion.left_out.count))
     if survey.frames:
         species = ", ".join(sorted(survey.species))
         say()

@@ -40,11 +40,7 @@ class Adam:
     def step_size(self, learning_rate: float, step: int) -> float:
         """Learning rate corrected for the start of the moments at zero; steps count from 1."""
         options = self.options
-        return (
-            learning_rate
-            * math.sqrt(1.0 - options.beta2**step)
-            / (1.0 - options.beta1**step)
-        )
+        return learning_rate * math.sqrt(1.0 - options.beta2**step) / (1.0 - options.beta1**step)
 
     def apply(self, gradients: Sequence[tf.Tensor], step_size: tf.Tensor) -> None:
         """Changes the variables; to be called inside a tf.function."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from panna.errors import TrainingError
-from panna.network.parameters import Model, read_npz, write_npz
+from panna.files import atomic_write, make_folder
+from panna.network.parameters import Model
 
 FOLDER = "checkpoints"
 BEST = "best.npz"
@@ -83,15 +85,6 @@ def checkpoint_path(train_dir: str | Path, step: int | str = -1) -> Path:
     return found[step]
 
 
-def load_model(train_dir: str | Path, step: int | str = -1) -> Model:
-    """The model of a checkpoint: of a step, of the last step (-1), or the best one ("best").
-
-    Raises:
-      TrainingError: no such checkpoint, or it is damaged.
-    """
-    return Model.load(checkpoint_path(train_dir, step))
-
-
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Reads a checkpoint or best.npz.
 
@@ -111,11 +104,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint atomically; the folder is created."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(path).parent)
     arrays = checkpoint.model.to_arrays()
     arrays["state"] = np.array(json.dumps(checkpoint.state))
     arrays.update({f"training/{name}": value for name, value in checkpoint.arrays.items()})
-    write_npz(path, arrays)
+    with atomic_write(path, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def save_step(train_dir: str | Path, checkpoint: Checkpoint, keep: int) -> Path:
@@ -127,3 +121,18 @@ def save_step(train_dir: str | Path, checkpoint: Checkpoint, keep: int) -> Path:
     for surplus in older[: max(0, len(older) - keep)]:
         surplus.unlink()
     return path
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file.
+
+    Raises:
+      TrainingError: missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path}: no such file; expected a checkpoint") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path}: damaged or not a checkpoint ({error})") from error

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from panna.config.reader import Config
-from panna.errors import StorageError
+from panna.errors import FileError
 from panna.storage.dataset import Dataset, DataSummary, inspect_files, open_dataset
-from panna.storage.record_index import tfrecord_files
-from panna.training.memory import amount, available_bytes
+from panna.storage.record_index import list_tfrecords
+from panna.text import readable_bytes
+from panna.training.memory import available_bytes
 
 SHARE = 0.5  # of the free memory that cached data may take
 SAMPLE = 8  # frames whose size in memory is measured
@@ -52,7 +53,7 @@ def open_training_data(config: Config, source: str | None = None) -> TrainingDat
     files = _files(config, "IO_INFORMATION")
     summary = inspect_files(files)
     species = _species(config, summary)
-    _check_g_size(config, summary, species)
+    _check_g_size(config, summary)
     chosen, reason = _choose_source(config, summary, source)
     train = _open(config, files, summary, species, chosen, validation=False)
     validation = None
@@ -70,8 +71,8 @@ def open_training_data(config: Config, source: str | None = None) -> TrainingDat
 
 def _files(config: Config, section: str) -> list[Path]:
     try:
-        return tfrecord_files(config[section]["data_dir"])
-    except StorageError as error:
+        return list_tfrecords(config[section]["data_dir"])
+    except FileError as error:
         raise config.error(section, "data_dir", str(error)) from error
 
 
@@ -97,7 +98,7 @@ def _species(config: Config, summary: DataSummary) -> tuple[str, ...]:
     return species
 
 
-def _check_g_size(config: Config, summary: DataSummary, species: tuple[str, ...]) -> None:
+def _check_g_size(config: Config, summary: DataSummary) -> None:
     for section in ("DEFAULT_NETWORK", *config.species_sections):
         values = config.species_sections.get(section) or config[section]
         if values["g_size"] not in (None, summary.g_size):
@@ -108,9 +109,7 @@ def _check_g_size(config: Config, summary: DataSummary, species: tuple[str, ...]
             )  # fmt: skip
 
 
-def _choose_source(
-    config: Config, summary: DataSummary, before: str | None
-) -> tuple[str, str]:
+def _choose_source(config: Config, summary: DataSummary, before: str | None) -> tuple[str, str]:
     """The source of derivatives and the reason, in words.
 
     With positions in the files `auto` takes on_the_fly, whatever memory there is: the core needs a
@@ -122,8 +121,8 @@ def _choose_source(
     if not summary.has_forces:
         raise config.error(
             "TRAINING_PARAMETERS", "forces_cost",
-            f"{summary.files[0]} holds no forces; set forces_cost = 0 or make the data from frames "
-            "that have forces",
+            f"the first frame of {summary.files[0]} has no forces, and all frames need them; set "
+            "forces_cost = 0 or make the data from frames that have forces only",
         )  # fmt: skip
     wanted = config["TRAINING_PARAMETERS"]["derivatives"]
     if before is not None and wanted in ("auto", before):
@@ -133,7 +132,7 @@ def _choose_source(
     if summary.has_geometry and summary.descriptor:
         reason = "on_the_fly: the files hold positions"
         if summary.has_derivatives:
-            size = amount(summary.stored_bytes)
+            size = readable_bytes(summary.stored_bytes)
             reason += f", which take less time and memory than the stored derivatives ({size})"
         return "on_the_fly", reason
     if summary.has_derivatives:
@@ -182,7 +181,7 @@ def _choose_cache(config: Config, datasets: list[Dataset | None]) -> tuple[bool,
     """Whether to keep the data in memory, and the reason with the measured sizes."""
     needed = sum(_measured_bytes(dataset) for dataset in datasets if dataset is not None)
     free = available_bytes()
-    sizes = f"{amount(needed)} of {amount(free)} free memory"
+    sizes = f"{readable_bytes(needed)} of {readable_bytes(free)} free memory"
     wanted = config["PARALLELIZATION"]["dataset_cache"]
     if wanted is not None:
         what = "kept in memory" if wanted else "read in every epoch"

@@ -11,6 +11,7 @@ from typing import Any
 from panna.errors import TrainingError
 from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
+from panna.text import listed
 from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
@@ -197,6 +198,4 @@ class Loop:
 
 
 def _names(batch: Batch) -> str:
-    names = frame_names(batch["name"].numpy())
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return listed(frame_names(batch["name"].numpy()), SHOWN_NAMES)

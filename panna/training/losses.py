@@ -74,9 +74,7 @@ def find_loss(registry: dict[str, Loss], name: str, key: str) -> Loss:
       TrainingError: no such loss.
     """
     if name not in registry:
-        raise TrainingError(
-            f"{key} = {name}: no such loss; expected one of {', '.join(registry)}"
-        )
+        raise TrainingError(f"{key} = {name}: no such loss; expected one of {', '.join(registry)}")
     return registry[name]
 
 

@@ -13,15 +13,6 @@ def available_bytes() -> int:
     return min(_of_machine(), _of_group())
 
 
-def amount(n_bytes: float) -> str:
-    """A size for people: 3.4 MB."""
-    units = ["TB", "GB", "MB", "kB", "bytes"]
-    while n_bytes >= 1000 and len(units) > 1:
-        n_bytes /= 1000
-        units.pop()
-    return f"{n_bytes:.3g} {units[-1]}"
-
-
 def _of_machine() -> int:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():

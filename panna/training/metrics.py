@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from panna.errors import TrainingError
+from panna.errors import FileError, TrainingError
 from panna.files import atomic_write
 
 # What a step returns, each summed over the frames of the batch; energies per atom.
@@ -130,12 +130,19 @@ class MetricsTable:
         train: Errors,
         validation: Errors | None,
     ) -> None:
-        """Appends a row; cells without a value stay empty."""
+        """Appends a row; cells without a value stay empty.
+
+        Raises:
+          FileError: the disk is full, or the like.
+        """
         cells = [f"{epoch:g}", str(step), repr(learning_rate)]
         for errors in (train, validation):
             cells += [_cell(errors, name) for name in COLUMNS.values()]
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(",".join(cells) + "\n")
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(",".join(cells) + "\n")
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def _rows(self) -> list[str]:
         if not self.path.is_file():

@@ -1,4 +1,4 @@
-"""Where the reference energies of a training come from."""
+"""Reference energies of the species (output_offset): given, or fitted by least squares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from panna.config.reader import Config
-from panna.training.offsets import fit_offsets
 from panna.training.statistics import Statistics
 
 
@@ -43,6 +42,36 @@ def reference_energies(
             f"given for this species but not for {', '.join(missing)}; give it for all species, or "
             "for none to have them fitted",
         )  # fmt: skip
-    fit = fit_offsets(statistics.compositions, statistics.energies, species)
-    origin = f"fitted by least squares, which leaves {1e3 * fit.rmse:.1f} meV/atom"
-    return ReferenceEnergies(fit.offsets, origin, fit.note)
+    return fit_reference_energies(statistics.compositions, statistics.energies, species)
+
+
+def fit_reference_energies(
+    compositions: np.ndarray, energies: np.ndarray, species: tuple[str, ...]
+) -> ReferenceEnergies:
+    """Reference energies that explain the energies of the frames best.
+
+    Minimises sum_f ((E_f - sum_s n_fs offset_s) / N_f)^2 in float64. If the compositions do not
+    fix all offsets (one stoichiometry for two species, a species without atoms) the solution of
+    smallest norm is taken: it predicts the same energies for the compositions that occur.
+
+    Args:
+      compositions: (F, n_species) atoms of each species in every frame.
+      energies: (F,) eV.
+      species: symbols, for the note.
+    """
+    atoms = compositions.sum(1)
+    fractions, targets = compositions / atoms[:, None], energies / atoms
+    offsets, _, rank, _ = np.linalg.lstsq(fractions, targets, rcond=1e-10)
+    rmse = np.sqrt(np.mean((fractions @ offsets - targets) ** 2))
+    note = ""
+    absent = [s for s, n in zip(species, compositions.sum(0), strict=True) if n == 0]
+    if absent:
+        note = f"no atoms of {', '.join(absent)} in the training set: offset 0"
+    elif rank < len(species):
+        note = (
+            f"the compositions fix {rank} combinations of {len(species)} offsets; the solution of "
+            "smallest norm is used. Give output_offset (energies of isolated atoms) if the "
+            "potential is to compare other compositions"
+        )
+    origin = f"fitted by least squares, which leaves {1e3 * rmse:.1f} meV/atom"
+    return ReferenceEnergies(offsets, origin, note)

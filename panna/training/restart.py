@@ -53,7 +53,7 @@ def last_checkpoint(config: Config) -> Checkpoint | None:
 
     Raises:
       ConfigError: restart_mode asks for a checkpoint and there is none.
-      TrainingError: the checkpoint is damaged, or train_dir holds remains of another training.
+      TrainingError: the checkpoint is damaged.
     """
     train_dir = config["IO_INFORMATION"]["train_dir"]
     found = list_checkpoints(train_dir)
@@ -66,12 +66,20 @@ def last_checkpoint(config: Config) -> Checkpoint | None:
         raise config.error(
             "IO_INFORMATION", "restart_mode", f"there is no checkpoint in {train_dir}"
         )
-    if (Path(train_dir) / BEST).exists():
+    return None
+
+
+def check_remains(config: Config, now: dict[str, Any]) -> None:
+    """Without checkpoints: raises TrainingError if there is a best model of another training.
+
+    That of the same training is replaced: such a run was killed before its first checkpoint.
+    """
+    path = Path(config["IO_INFORMATION"]["train_dir"]) / BEST
+    if path.exists() and read_checkpoint(path).state.get("settings") != now:
         raise TrainingError(
-            f"{Path(train_dir) / BEST}: belongs to a training whose checkpoints are gone; move "
+            f"{path}: belongs to a training with other settings, whose checkpoints are gone; move "
             "the folder away or choose another train_dir"
         )
-    return None
 
 
 def check_settings(config: Config, checkpoint: Checkpoint, now: dict[str, Any]) -> None:
@@ -99,11 +107,6 @@ def check_settings(config: Config, checkpoint: Checkpoint, now: dict[str, Any]) 
         + "\n  ".join(lines)
         + "\nRestore them to continue it, or choose another train_dir for a new training"
     )
-
-
-def same_validation(checkpoint: Checkpoint, now: list[list[Any]]) -> bool:
-    """Whether the validation data are those of before; if not, losses cannot be compared."""
-    return checkpoint.state.get("validation") == now
 
 
 def _digest(statistics: Statistics) -> str:

@@ -5,28 +5,24 @@ Read `prepare` from top to bottom to see what happens before the first step.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from panna import __version__
 from panna.config.reader import Config
 from panna.descriptors.parameters import from_dict
-from panna.errors import FileError
+from panna.files import make_folder
 from panna.network.energy import Scaling
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.adam import Adam, AdamOptions
-from panna.training.checkpoints import Checkpoint
 from panna.training.data import TrainingData, open_training_data
 from panna.training.loop import Loop, LoopOptions
 from panna.training.networks import Architecture, architectures, first_networks
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
-from panna.training.restart import check_settings, last_checkpoint, same_validation, settings
+from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
 from panna.training.scaling import standardisation
 from panna.training.schedule import Schedule
 from panna.training.state import Position, restore
@@ -70,7 +66,8 @@ def prepare(config: Config) -> Session:
       StorageError: data that are missing, damaged or without what the training needs.
       TrainingError: data that are not finite, or a train_dir with another training.
     """
-    train_dir = _make_train_dir(config)
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    make_folder(train_dir)
     checkpoint = last_checkpoint(config)
     before = checkpoint.state.get("source") if checkpoint else None
     data = open_training_data(config, before)
@@ -80,13 +77,17 @@ def prepare(config: Config) -> Session:
     offsets = reference_energies(config, data.species, statistics)
     model = _first_model(config, data, statistics, offsets, networks)
     now = settings(config, data.species, networks, statistics)
-    if checkpoint is not None:
+    if checkpoint is None:
+        check_remains(config, now)
+    else:
         check_settings(config, checkpoint, now)
-        model = _continued_model(model, checkpoint)
+        # Reference energies and scaling of the checkpoint, digit by digit.
+        model = replace(checkpoint.model, networks=model.networks)
     step = _compiled_step(config, data, model)
     position = restore(step, checkpoint) if checkpoint else Position()
     validation = _identity(data)
-    if checkpoint is not None and not same_validation(checkpoint, validation):
+    if checkpoint is not None and checkpoint.state.get("validation") != validation:
+        # Losses on other data cannot be compared.
         position.best_loss = position.best_step = position.best = None
     options = LoopOptions(
         train_dir=train_dir,
@@ -130,17 +131,6 @@ def schedule(config: Config, steps: int) -> Schedule:
     )
 
 
-def _make_train_dir(config: Config) -> Path:
-    train_dir = config["IO_INFORMATION"]["train_dir"]
-    try:
-        train_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{config.where('IO_INFORMATION', 'train_dir')}: cannot be made ({error.strerror})"
-        ) from error
-    return train_dir
-
-
 def _first_model(
     config: Config,
     data: TrainingData,
@@ -160,20 +150,6 @@ def _first_model(
         scale_mean=mean,
         scale_std=std,
         descriptor_hash=data.summary.descriptor_hash,
-    )
-
-
-def _continued_model(model: Model, checkpoint: Checkpoint) -> Model:
-    """Reference energies and scaling of the checkpoint, digit by digit."""
-    found = checkpoint.model
-    return Model(
-        species=model.species,
-        descriptor=found.descriptor,
-        networks=model.networks,
-        offsets=found.offsets,
-        scale_mean=found.scale_mean,
-        scale_std=found.scale_std,
-        descriptor_hash=found.descriptor_hash,
     )
 
 
@@ -213,12 +189,3 @@ def _identity(data: TrainingData) -> list[list[Any]]:
     if data.validation is None:
         return []
     return [[path.name, path.stat().st_size] for path in data.validation.source.index.files]
-
-
-def frames_and_atoms(statistics: Statistics, species: tuple[str, ...]) -> str:
-    """For people: 214 frames, 13251 atoms (Si 13251), energies per atom -5.42 to -4.90 eV."""
-    counts = ", ".join(f"{s} {n:.0f}" for s, n in zip(species, statistics.counts, strict=True))
-    per_atom = statistics.energies / statistics.compositions.sum(1)
-    low, high = float(np.min(per_atom)), float(np.max(per_atom))
-    text = f"{statistics.n_frames} frames, {statistics.n_atoms} atoms ({counts})"
-    return f"{text}, {low:.3f} to {high:.3f} eV/atom" if math.isfinite(low) else text

@@ -58,9 +58,7 @@ def take_checkpoint(
       position: where the training stands.
       constants: the rest of the checkpoint's `state`.
     """
-    arrays = {
-        f"moments/{i}": variable.numpy() for i, variable in enumerate(step.optimiser.state)
-    }
+    arrays = {f"moments/{i}": variable.numpy() for i, variable in enumerate(step.optimiser.state)}
     if step.averaged is not None:
         for i, variable in enumerate(all_variables(step.networks)):
             arrays[f"weights/{i}"] = variable.numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,15 @@ class Statistics:
     @property
     def n_atoms(self) -> int:
         return int(self.counts.sum())
+
+    def text(self, species: Sequence[str]) -> str:
+        """For people: 214 frames, 13251 atoms (Si 13251), -5.420 to -4.900 eV/atom."""
+        counts = ", ".join(f"{s} {n:.0f}" for s, n in zip(species, self.counts, strict=True))
+        per_atom = self.energies / self.compositions.sum(1)
+        return (
+            f"{self.n_frames} frames, {self.n_atoms} atoms ({counts}), {per_atom.min():.3f} to "
+            f"{per_atom.max():.3f} eV/atom"
+        )
 
     def spread(self, offsets: np.ndarray) -> float:
         """Standard deviation over the frames of the energy per atom, offsets removed, in eV.

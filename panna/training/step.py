@@ -187,11 +187,9 @@ class Step:
         if source == "stored":
             forces = stored_forces(gradients, batch["rows"], batch["cols"], batch["values"])
         else:
+            objective = self.objective
             forces = core_forces(
-                gradients,
-                self.objective.descriptor,
-                *(batch[name] for name in ("species", "first", "index", "vectors")),
-                threads=self.objective.threads,
+                gradients, objective.descriptor, *_neighbours(batch), threads=objective.threads
             )
         return difference, forces - tf.cast(batch["forces"], forces.dtype)
 
@@ -200,8 +198,12 @@ class Step:
         double = self.networks[0].weights[0].dtype == tf.float64
         if self.objective.source != "on_the_fly" or not double:
             return batch["descriptors"]
+        objective = self.objective
         return core_descriptors(
-            self.objective.descriptor,
-            *(batch[name] for name in ("species", "first", "index", "vectors")),
-            threads=self.objective.threads,
+            objective.descriptor, *_neighbours(batch), threads=objective.threads
         )
+
+
+def _neighbours(batch: Batch) -> tuple[tf.Tensor, ...]:
+    """The fields of a NeighbourList, in their order."""
+    return tuple(batch[name] for name in ("species", "first", "index", "vectors"))

@@ -7,11 +7,13 @@ those of PANNA v2 for losses and errors and of v1 for the learning rate and the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
 
+from panna.errors import FileError
 from panna.network.variables import NetworkVariables
 from panna.training.metrics import Errors
 
@@ -31,7 +33,10 @@ LEARNING_RATE = "learning_rate"
 
 
 class Summaries:
-    """Writes scalars and histograms; energies in eV/atom, forces in eV/angstrom."""
+    """Writes scalars and histograms; energies in eV/atom, forces in eV/angstrom.
+
+    All methods raise FileError if the files cannot be written.
+    """
 
     def __init__(self, train_dir: str | Path, species: Sequence[str]) -> None:
         self._folder = Path(train_dir) / FOLDER
@@ -42,21 +47,21 @@ class Summaries:
         self, step: int, learning_rate: float, train: Errors, validation: Errors | None
     ) -> None:
         """Means over an epoch, at its end."""
-        with self._writer("train").as_default(step=step):
+        with self._writing(), self._writer("train").as_default(step=step):
             tf.summary.scalar(LEARNING_RATE, learning_rate)
             _errors("", train)
         if validation is not None:
-            with self._writer("validation").as_default(step=step):
+            with self._writing(), self._writer("validation").as_default(step=step):
                 _errors("", validation)
 
     def batch(self, step: int, errors: Errors) -> None:
         """Losses and errors of one batch."""
-        with self._writer("train").as_default(step=step):
+        with self._writing(), self._writer("train").as_default(step=step):
             _errors(BATCH_PREFIX, errors)
 
     def histograms(self, step: int, networks: Sequence[NetworkVariables]) -> None:
         """Distributions of the weights and biases of each layer."""
-        with self._writer("train").as_default(step=step):
+        with self._writing(), self._writer("train").as_default(step=step):
             for s, (symbol, network) in enumerate(zip(self._species, networks, strict=True)):
                 for layer, (weights, biases, _) in enumerate(network.layers):
                     tf.summary.histogram(f"S{symbol}.{s}/W{layer}", weights)
@@ -64,13 +69,24 @@ class Summaries:
 
     def flush(self) -> None:
         """Everything so far becomes visible."""
-        for writer in self._writers.values():
-            writer.flush()
+        with self._writing():
+            for writer in self._writers.values():
+                writer.flush()
 
     def close(self) -> None:
         """Ends the files."""
-        for writer in self._writers.values():
-            writer.close()
+        with self._writing():
+            for writer in self._writers.values():
+                writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            # A full disk, most often; the first line names the operation, the file and the reason.
+            reason = error.message.splitlines()[0].rpartition("}} ")[2]
+            raise FileError(f"{self._folder}: cannot be written ({reason})") from error
 
     def _writer(self, run: str) -> tf.summary.SummaryWriter:
         # Made at the first use: a run without validation has no empty curve.

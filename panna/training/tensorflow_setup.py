@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 from panna.errors import TrainingError
-
-QUIET = "2"  # errors of TensorFlow's C++ part are shown, information and warnings are not
+from panna.storage.require_tensorflow import require_tensorflow
 
 
 def prepare_tensorflow(
@@ -25,15 +23,12 @@ def prepare_tensorflow(
     Returns:
       What it will compute on, in words.
     Raises:
-      TrainingError: TensorFlow or TensorBoard is not installed, or it is too late for the threads.
+      StorageError: TensorFlow or TensorBoard is not installed.
+      TrainingError: it is too late for the threads.
     """
-    for name in ("tensorflow", "tensorboard"):
-        if importlib.util.find_spec(name) is None:
-            raise TrainingError(
-                f"{name} is not installed, training needs it; "
-                "pip install 'panna[cpu]', or 'panna[gpu]' for NVIDIA GPUs"
-            )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else QUIET)
+    if debug:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
+    require_tensorflow("training", "tensorboard")
     import tensorflow as tf
 
     if not debug:

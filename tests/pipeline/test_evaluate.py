@@ -295,7 +295,7 @@ def _broken_example(work):
 
 BIN = "data_dir = bin\nexample_format = single_files"
 MISTAKES = {
-    "no data_dir": ("data_dir = nowhere", FORCES, None, ["nowhere", "no such directory"]),
+    "no data_dir": ("data_dir = nowhere", FORCES, None, ["nowhere", "no such folder"]),
     "other format": ("data_dir = examples\nexample_format = TFR", FORCES, None,
         ["no *.tfrecord file", "example_format = examples"]),
     "no train_dir": ("train_dir = nowhere", FORCES, None, ["nowhere", "folder of a training"]),
@@ -303,7 +303,7 @@ MISTAKES = {
     "misspelt key": ("", "compute_force = True", None, ["Did you mean compute_forces"]),
     "two choices": ("", "single_step = True\nstep_number = 10, 20", None, ["step_number"]),
     "subsampling": ("", "step_number = 10\nsubsampling = 2", None, ["subsampling = 2"]),
-    "empty batch": ("", "batch_size = 0", None, ["batch_size = 0", "-1 for all"]),
+    "empty batch": ("", "batch_size = 0", None, ["batch_size = 0", "expected -1 or"]),
     "folder": ("networks_folder = x", FORCES, None, ["networks_folder = x", "no effect"]),
     "nan": ("", "step_number = 40", _nan, ["step_40.npz", "not finite"]),
     "two descriptors": ("", FORCES, _two_descriptors, ["step_10.npz", "step_40.npz", "different"]),

@@ -191,7 +191,7 @@ MISTAKES = {
     "rounding": (LAMMPS + "step_number = 30", _rough, ["differs from the network", "float32"]),
     "foreign files": (LAMMPS, _foreign, ["thesis.tex", "output_dir"]),
     "a file": (LAMMPS, _file, ["out: is a file"]),
-    "no check_dir": (LAMMPS + "check_dir = none", None, ["none: no such directory"]),
+    "no check_dir": (LAMMPS + "check_dir = none", None, ["none: no such folder"]),
     "folder in name": (LAMMPS + "output_file = a/b.in", None, ["output_file = a/b.in"]),
     "weights as name": (LAMMPS + "output_file = weights_Si.dat", None, ["extension"]),
     "key of the other": ("output_type = PANNA\noutput_file = x.in", None, ["output_type = LAMMPS"]),

@@ -207,6 +207,19 @@ def test_no_stale_file_outlives_a_failure(run, examples, tmp_path):
     assert sorted(bins(tmp_path)) == [f"water.{i:03d}.bin" for i in range(4)]
 
 
+def test_atoms_without_neighbours_are_pointed_out(run, examples):
+    atoms = [[1, "O", [0, 0, 0], [0, 0, 0]], [2, "H", [0, 0, 9], [0, 0, 0]]]
+    edit_example(examples[0], atoms=atoms)
+    code, out, _ = run()
+    assert code == 0
+    assert "warning: 1 example: all descriptors are zero" in out
+
+
+def test_the_cores_are_counted_on_every_system(monkeypatch):
+    monkeypatch.delattr(gvect_calculator.os, "sched_getaffinity", raising=False)
+    assert gvect_calculator._cores() >= 1
+
+
 def test_files_of_removed_examples_are_pointed_out(run, examples):
     run()
     examples[4].unlink()
@@ -284,7 +297,7 @@ def test_bp_is_computed_with_derivatives(run, examples, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"IO_INFORMATION": {"input_json_dir": "nowhere"}}, "nowhere: no such directory"),
+        ({"IO_INFORMATION": {"input_json_dir": "nowhere"}}, "nowhere: no such folder"),
         ({"SYMETRY_FUNCTION": {}}, "unknown section. Did you mean [SYMMETRY_FUNCTION]?"),
         ({"include_derivativs": True}, "unknown key. Did you mean include_derivatives?"),
         ({"parameters": SMALL | {"gvect_parameters_unit": "nm"}}, "expected angstrom or bohr"),

@@ -10,8 +10,8 @@ import pytest
 from training_cases import ONE_SPECIES, records, write_data, write_ini
 
 from panna import train
-from panna.network.parameters import read_npz
-from panna.training.checkpoints import list_checkpoints
+from panna.files import only_writer
+from panna.training.checkpoints import list_checkpoints, read_npz
 from panna.training.step import Step
 
 
@@ -31,6 +31,11 @@ def settings(**changes) -> dict[str, str]:
         "TRAINING_PARAMETERS__learning_rate_final": "1e-3",
         "TRAINING_PARAMETERS__average_decay": "0.9",
     } | changes
+
+
+def an_ini(folder: Path, data: Path, **changes) -> Path:
+    path, validation = folder / "train.ini", data / "validation"
+    return write_ini(path, data / "train", validation, **settings(**changes))
 
 
 def run(ini: Path) -> int:
@@ -134,6 +139,34 @@ def finished(data, tmp_path_factory):
 SHORT = {"TRAINING_PARAMETERS__max_epochs": "1", "TRAINING_PARAMETERS__forces_cost": "0"}
 
 
+def test_a_crash_before_the_first_checkpoint_starts_afresh(data, tmp_path, monkeypatch):
+    """best.npz is written after the first epoch, the first checkpoint here at the very end."""
+    ini = an_ini(tmp_path, data, IO_INFORMATION__save_checkpoint_steps="1000")
+    with monkeypatch.context() as patch:
+        at_step(patch, 5, crash)
+        with pytest.raises(MemoryError):
+            run(ini)
+    folder = tmp_path / "run"
+    assert (folder / "best.npz").exists() and not list_checkpoints(folder)
+    assert run(ini) == 0
+    assert list(list_checkpoints(folder)) == [12]
+
+
+def test_a_best_model_of_another_training_is_not_replaced(data, tmp_path, capsys):
+    assert run(an_ini(tmp_path, data)) == 0
+    for path in list_checkpoints(tmp_path / "run").values():
+        path.unlink()
+    ini = an_ini(tmp_path, data, TRAINING_PARAMETERS__seed="7")
+    assert run(ini) == 2
+    assert "best.npz: belongs to a training with other settings" in capsys.readouterr().err
+
+
+def test_two_trainings_do_not_share_a_folder(data, tmp_path, capsys):
+    with only_writer(tmp_path / "run", "panna_train"):
+        assert run(an_ini(tmp_path, data)) == 2
+    assert "another panna_train is at work in this folder" in capsys.readouterr().err
+
+
 def test_a_finished_training_has_nothing_to_do(finished, capsys):
     before = (finished.parent / "run" / "metrics.csv").read_text()
     assert run(finished) == 0
@@ -207,4 +240,4 @@ def test_a_damaged_checkpoint_is_named(data, tmp_path, capsys):
     (folder / "step_3.npz").write_bytes(b"PK\x03\x04 nothing more")
     assert run(ini) == 2
     err = capsys.readouterr().err
-    assert "step_3.npz: damaged or not a model file" in err and "delete it to continue" in err
+    assert "step_3.npz: damaged or not a checkpoint" in err and "delete it to continue" in err

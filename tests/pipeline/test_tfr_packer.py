@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import signal
 import subprocess
 import sys
@@ -90,6 +92,28 @@ def test_records_hold_what_the_bin_files_hold(run, folder):
         for name in ("species", "descriptors", "positions", "cell", "pbc"):
             assert np.array_equal(getattr(record, name), getattr(original, name)), name
         assert np.array_equal(record.forces, original.forces.astype(np.float32))
+
+
+def test_frames_without_forces_among_others_are_told(run, folder):
+    example = folder / "examples" / f"{ALL[0]}.example"
+    content = json.loads(example.read_text())
+    content["atoms"] = [atom[:3] for atom in content["atoms"]]
+    example.write_text(json.dumps(content))
+    assert gvect_calculator.main(["-c", str(gvect_ini(folder))]) == 0
+    code, out, _ = run()
+    assert code == 0
+    assert f"forces of {FRAMES - 1} frames" in out
+    assert f"note: 1 frame without forces (first: {folder / 'bin' / ALL[0]}.bin)" in out
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_bin_file_that_was_cut_short_is_named(run, folder, number):
+    path = folder / "bin" / f"{ALL[number]}.bin"
+    path.write_bytes(path.read_bytes()[:-40])
+    code, _, err = run()
+    assert code == 2
+    assert f"{path}: " in err
+    assert "cut short or damaged" in err
 
 
 def test_shuffling_is_reproducible_and_depends_on_the_seed(run, folder):
@@ -259,7 +283,7 @@ def test_a_damaged_frame_is_named_and_complete_files_are_kept(run, folder):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"input_dir": "nowhere"}, "nowhere: no such directory"),
+        ({"input_dir": "nowhere"}, "nowhere: no such folder"),
         ({"input_dir": None}, "[IO_INFORMATION] input_dir: missing"),
         ({"element_per_file": 3}, "unknown key. Did you mean elements_per_file?"),
         ({"elements_per_file": 0}, "expected an integer above 0"),
@@ -294,7 +318,7 @@ def test_a_folder_without_bin_files_is_an_error(run, folder):
 
 
 def test_without_tensorflow_the_program_says_what_to_install(run, folder, monkeypatch):
-    monkeypatch.setattr(tfr_packer.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code, _, err = run()
     assert code == 2 and "pip install 'panna[cpu]'" in err
     assert not (folder / "tfr").exists()

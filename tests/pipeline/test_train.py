@@ -13,7 +13,8 @@ import pytest
 from training_cases import OFFSETS, TWO_SPECIES, records, write_data, write_ini
 
 from panna import train
-from panna.training.checkpoints import list_checkpoints, load_model, read_checkpoint
+from panna.network.parameters import Model
+from panna.training.checkpoints import checkpoint_path, list_checkpoints, read_checkpoint
 from panna.training.metrics import HEADER
 
 
@@ -55,6 +56,10 @@ def trained(data, tmp_path_factory):
     return folder
 
 
+def last_model(train_dir: Path) -> Model:
+    return read_checkpoint(checkpoint_path(train_dir)).model
+
+
 def table(train_dir: Path) -> list[dict[str, str]]:
     with open(train_dir / "metrics.csv") as file:
         return list(csv.DictReader(file))
@@ -75,7 +80,7 @@ def test_a_run_writes_checkpoints_the_best_model_and_a_table(trained):
 
 
 def test_reference_energies_are_fitted_unless_given(trained):
-    offsets = load_model(trained / "run").offsets
+    offsets = last_model(trained / "run").offsets
     # The energies beyond the true offsets are a few tenths of an eV per atom.
     np.testing.assert_allclose(offsets, [OFFSETS["Si"], OFFSETS["O"]], atol=10.0)
 
@@ -139,7 +144,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, tmp_
         options = dict(TRAINING_PARAMETERS__seed=seed, TRAINING_PARAMETERS__forces_cost="0")
         ini = write_ini(tmp_path / name / "t.ini", data / "train", **options)
         assert run(ini) == 0
-        models.append(load_model(tmp_path / name / "run").to_arrays())
+        models.append(last_model(tmp_path / name / "run").to_arrays())
     assert models[0].keys() == models[1].keys()
     assert all(np.array_equal(models[0][key], models[1][key]) for key in models[0])
     assert not np.array_equal(models[0]["model/Si/0/weights"], models[2]["model/Si/0/weights"])
@@ -155,7 +160,7 @@ def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
         ini = write_ini(tmp_path / folder / "t.ini", data / folder)
         assert run(ini) == 0
         assert reason in capsys.readouterr().out
-        models.append(load_model(tmp_path / folder / "run").to_arrays())
+        models.append(last_model(tmp_path / folder / "run").to_arrays())
     for key, array in models[0].items():
         if array.dtype == np.float32:
             # float32 rounding, amplified by Adam over nine steps
@@ -180,7 +185,7 @@ def test_species_have_their_own_networks_and_frozen_layers_stay(data, tmp_path):
             **options,
         )
         assert run(ini) == 0
-        model = load_model(tmp_path / steps / "run")
+        model = last_model(tmp_path / steps / "run")
         arrays.append(model.to_arrays())
     assert model.networks[0].activations == ["tanh", "gaussian", "linear"]
     assert model.networks[0].trainable == [True, False, True]
@@ -225,7 +230,7 @@ def test_files_of_panna_v1_train_forces_from_their_derivatives(golden, tmp_path,
     rows = table(tmp_path / "b" / "run")
     assert [row["epoch"] for row in rows] == ["1", "2", "2.5"]
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    assert load_model(tmp_path / "b" / "run").descriptor is None
+    assert last_model(tmp_path / "b" / "run").descriptor is None
 
 
 WRONG = {

@@ -55,9 +55,7 @@ def test_translation_of_all_or_by_cell_vectors_changes_nothing(name, seed, cell_
     frame = random_frame(cell_name, parameters.species, seed)
     rng = np.random.default_rng(seed)
     cells = rng.integers(-3, 4, frame.positions.shape) * frame.pbc
-    moved = replace(
-        frame, positions=frame.positions + rng.normal(0, 10, 3) + cells @ frame.cell
-    )
+    moved = replace(frame, positions=frame.positions + rng.normal(0, 10, 3) + cells @ frame.cell)
     g, forces = descriptor_and_forces(parameters, frame)
     g_moved, forces_moved = descriptor_and_forces(parameters, moved)
     # Positions of up to 30 angstrom carry 4e-15 of rounding, steep functions multiply it by 1e2.

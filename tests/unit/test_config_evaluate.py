@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from panna.config import read_config
 from panna.config.evaluate import EVALUATE
 from panna.config.extract import EXTRACT
+from panna.config.reader import read_config
 from panna.errors import ConfigError
 
 V1_EVALUATE = """
@@ -163,9 +163,9 @@ MISTAKES = [
     (V1_EVALUATE, "data_dir = ./data\n", "", EVALUATE, "data_dir: missing"),
     (V1_EVALUATE, "subsampling = 3", "subsampling = 0", EVALUATE, "above 0"),
     (V1_EVALUATE, "subsampling = 3", "step_number = best, best", EVALUATE, "repeated"),
-    (V1_EVALUATE, "subsampling = 3", "step_number = -2", EVALUATE, "-1 or best"),
-    (V1_EVALUATE, "subsampling = 3", "step_number = bset", EVALUATE, "best or last or an integer"),
-    (V1_EVALUATE, "batch_size = -1", "batch_size = -5", EVALUATE, "-1 for all"),
+    (V1_EVALUATE, "subsampling = 3", "step_number = -2", EVALUATE, "best or last or -1"),
+    (V1_EVALUATE, "subsampling = 3", "step_number = bset", EVALUATE, "best or last or -1"),
+    (V1_EVALUATE, "batch_size = -1", "batch_size = -5", EVALUATE, "expected -1 or"),
     (V1_EVALUATE, "networks_format = tf_checkpoint", PANNA, EVALUATE, "subsampling = 3"),
     (V1_EVALUATE, "single_files", "singlefiles", EVALUATE, "Did you mean single_files"),
     (V1_EVALUATE, "[VALIDATION_OPTIONS]", "[VALIDATION]", EVALUATE, "VALIDATION_OPTIONS"),

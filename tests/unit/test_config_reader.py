@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from panna.config import read_config
+from panna.config.reader import read_config
 from panna.config.schema import Key, Problem, SameAs, Schema, Section
 from panna.config.values import (
     boolean,

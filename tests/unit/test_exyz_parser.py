@@ -139,7 +139,7 @@ def test_a_second_run_changes_nothing(source, out, capsys):
     assert {name: (out / name).stat().st_mtime_ns for name in names(out)} == before
     said = capsys.readouterr().out
     assert "holds 2 .example files already" in said
-    assert "2 files were there already with the same content" in said
+    assert "2 files there already, with the same content" in said
 
 
 @pytest.mark.parametrize("change", [{"energy": -4}, {"more": "weight=2"}, {"more": "group=b"}])
@@ -227,10 +227,17 @@ def test_a_bad_frame_does_not_stop_the_others(source, out, capsys):
     assert "1 left out, by reason" in said
 
 
+def test_reasons_keep_their_words(source, out, capsys):
+    assert run("-i", source("2\nenergies are elsewhere\nH 0 0 0\nH 0 0 1\n"), "-o", out) == 2
+    summary = capsys.readouterr().out.split("left out, by reason")[1]
+    assert "well-known key" in summary
+    assert "--energy-key" in summary
+
+
 def test_many_bad_frames_are_summed_up(source, out, capsys):
     assert run("-i", source(*[frame_text(f"x{i}") for i in range(60)]), "-o", out) == 2
     said = capsys.readouterr().out
-    assert said.count("left out: ") == 21
+    assert said.count("left out: ") == 11  # ten and "more"
     assert "60 left out, by reason" in said
     assert "60 x energy = 'x#': expected one number" in said
 
@@ -301,7 +308,7 @@ def test_wrong_paths_are_refused_at_once(tmp_path, out, capsys, case):
         inputs, message = [good, tmp_path / "a.extxyz"], "would both give a_000001.example"
     else:
         out.write_text("in the way")
-        message = "cannot be made: File exists"
+        message = "the folder cannot be made (File exists)"
     assert run("-i", *inputs, "-o", out) == 2
     assert message in capsys.readouterr().err
     assert not out.is_dir()

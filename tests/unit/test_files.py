@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from panna.errors import FileError
-from panna.files import atomic_write, sha256_of
+from panna.files import atomic_write, only_writer, sha256_of
 
 
 def names(folder):
@@ -123,3 +123,13 @@ def test_the_hash_is_that_of_the_content(tmp_path):
     assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
     with pytest.raises(FileError, match="none: cannot be read"):
         sha256_of(tmp_path / "none")
+
+
+def test_one_writer_keeps_others_out_until_it_ends(tmp_path):
+    folder = tmp_path / "run"
+    with only_writer(folder, "panna_train"):
+        message = "run: another panna_train is at work in this folder; wait for its end"
+        with pytest.raises(FileError, match=message), only_writer(folder, "panna_train"):
+            pass
+    with only_writer(folder, "panna_train"):
+        pass

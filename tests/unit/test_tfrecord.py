@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from storage_cases import G, N, a_record
 
-from panna.errors import StorageError
-from panna.storage.record_index import RecordIndex, tfrecord_files
+from panna.errors import FileError, StorageError
+from panna.storage.record_index import RecordIndex, list_tfrecords
 from panna.storage.tfrecord import file_metadata, read_tfrecord, verify, write_tfrecord
 
 
@@ -18,6 +18,16 @@ def path(tmp_path):
 def features_of(path):
     for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         yield tf.train.Example.FromString(serialized).features.feature
+
+
+def test_a_full_disk_is_an_error_of_the_file(path, monkeypatch):
+    def full(self, record):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "write", full)
+    with pytest.raises(FileError, match=r"train-1-1\.tfrecord: cannot be written \(No space left"):
+        write_tfrecord(path, [a_record()])
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -148,10 +158,10 @@ def test_empty_missing_and_misplaced_files_are_errors(path, tmp_path):
         with pytest.raises(StorageError, match="empty"):
             reader(path)
     path.rename(tmp_path / "data.bin")
-    with pytest.raises(StorageError, match=r"no \*\.tfrecord file"):
-        tfrecord_files(tmp_path)
-    with pytest.raises(StorageError, match="no such directory"):
-        tfrecord_files(tmp_path / "absent")
+    with pytest.raises(FileError, match=r"no \*\.tfrecord file"):
+        list_tfrecords(tmp_path)
+    with pytest.raises(FileError, match="no such folder"):
+        list_tfrecords(tmp_path / "absent")
 
 
 def test_the_index_reads_any_record_of_several_files_in_any_order(tmp_path):

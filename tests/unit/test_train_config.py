@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from panna.config import read_config
+from panna.config.reader import read_config
 from panna.config.train import TRAIN
 from panna.errors import ConfigError
 from panna.network.activations import ACTIVATIONS
@@ -75,7 +75,7 @@ def test_activations_of_the_ini_file_are_those_of_the_registry():
     key = TRAIN.find("DEFAULT_NETWORK").find("activations")
     assert set(key.choices) == set(ACTIVATIONS)
     for activation in ACTIVATIONS.values():
-        for spelling in (activation.name, *activation.synonyms):
+        for spelling in (activation.name, activation.name.upper(), str(activation.number)):
             assert key.parse(spelling) == (activation.name,)
 
 

@@ -1,7 +1,11 @@
-"""A look at some of the examples before a calculation: how many atoms, how much disk."""
+"""What someone should know before waiting for a calculation of descriptors.
+
+A look at some of the examples tells how many atoms there are and how much disk they will need.
+"""
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -13,15 +17,17 @@ import numpy as np
 from panna.errors import PannaError
 from panna.frames.example_file import ExampleWarning
 from panna.frames.frame import Frame
-from panna.storage.calculate import Calculation
+from panna.storage.calculate import Calculation, Worklist
 from panna.storage.frame_record import describe
+from panna.text import counted, readable_bytes
 
 SAMPLE = 50  # frames looked at, spread evenly
 TRAILER_BYTES = 1500  # typical length of the text in a .bin trailer
+WORTHWHILE = 0.8  # sparse derivatives are recommended below this part of the dense size
 
 
 @dataclass(frozen=True)
-class Survey:
+class Forecast:
     """What a sample of the examples tells about all of them.
 
     sampled: frames that were read; atoms_least, atoms_most: atoms in one of them.
@@ -51,13 +57,13 @@ class Survey:
         ]
 
 
-def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
+def forecast(calculation: Calculation, examples: Sequence[Path]) -> Forecast | None:
     """Reads up to SAMPLE examples and computes one of them.
 
     Examples that cannot be read are left to the calculation, which reports them.
 
     Returns:
-      The survey, or None if no example of the sample is readable.
+      The forecast, or None if no example of the sample is readable.
     """
     frames = _sample(calculation, examples)
     if not frames:
@@ -70,7 +76,7 @@ def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
     sparse = plain + 12 * atoms * _nonzeros_per_atom(calculation, frames)
     sizes = {"none": plain, "dense": dense, "sparse": sparse}
     with_derivatives = calculation.derivatives != "none"
-    return Survey(
+    return Forecast(
         sampled=len(frames),
         atoms_least=int(atoms.min()),
         atoms_most=int(atoms.max()),
@@ -82,14 +88,41 @@ def survey(calculation: Calculation, examples: Sequence[Path]) -> Survey | None:
     )
 
 
-def readable_bytes(count: float) -> str:
-    """A number of bytes for people: 950 bytes, 4.2 MB, 1.3 TB."""
-    unit = "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if count < 999.5:
-            break
-        count, unit = count / 1000, larger
-    return f"{count:.3g} {unit}"
+def advice(calculation: Calculation, work: Worklist, expected: Forecast | None) -> list[str]:
+    """Lines about the files that are there, the species, the disk and the derivatives.
+
+    Args:
+      calculation: its output_dir must exist.
+      work: what is to be done.
+      expected: of the examples to be computed; None if none of them is readable.
+    """
+    lines = _strangers(calculation, work)
+    if not work.todo:
+        return lines
+    if expected is None:
+        return [*lines, "none of the examples looked at can be used"]
+    unknown = sorted(set(expected.species) - set(calculation.parameters.species))
+    if unknown:
+        lines.append(
+            f"examples with {', '.join(unknown)} will be left out; add it to [SYMMETRY_FUNCTION] "
+            "species to use them"
+        )
+    free = shutil.disk_usage(calculation.output_dir).free
+    if expected.bytes > free:
+        lines.append(
+            f"only {readable_bytes(free)} are free on the disk of {calculation.output_dir}"
+        )
+    saving = expected.sparse_bytes < WORTHWHILE * expected.dense_bytes
+    if calculation.derivatives == "dense" and saving:
+        lines.append(
+            f"sparse_derivatives = True would need about {readable_bytes(expected.sparse_bytes)}"
+        )
+    if calculation.derivatives != "none":
+        lines.append(
+            "forces can also be trained without stored derivatives (include_derivatives = False "
+            "here, derivatives = on_the_fly in train.ini)"
+        )
+    return lines
 
 
 def _sample(calculation: Calculation, examples: Sequence[Path]) -> list[Frame]:
@@ -117,3 +150,13 @@ def _nonzeros_per_atom(calculation: Calculation, frames: Sequence[Frame]) -> flo
             continue
         return len(record.derivatives.values) / frame.n_atoms
     return 0.0
+
+
+def _strangers(calculation: Calculation, work: Worklist) -> list[str]:
+    if not work.strangers:
+        return []
+    files = counted(len(work.strangers), ".bin file")
+    return [
+        f"{calculation.output_dir} has {files} of other examples (first: "
+        f"{work.strangers[0].name}); tfr_packer will pack them too"
+    ]
