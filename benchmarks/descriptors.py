@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TORCHANI_NO_WARN_EXTENSIONS"] = "1"
 
 import numpy as np
 from ase import Atoms
@@ -104,20 +105,20 @@ def torchani_aev(system: System) -> dict[str, Callable[[], object]]:
     torch.set_num_threads(1)
     p = system.parameters
     # The 384 components of ANI-1x: 16 radial, 4 x 8 angular, four species.
-    aev = torchani.AEVComputer(
-        p.rc_rad, p.rc_ang, torch.tensor([16.0]), torch.tensor(p.rs_rad),
-        torch.tensor([32.0]), torch.tensor([p.zeta[0]]), torch.tensor(p.rs_ang),
-        torch.tensor(p.thetas), len(p.species),
+    # 16 radial and 4 x 8 angular components for each of four species (pairs), as in ANI-1x.
+    aev = torchani.AEVComputer.from_constants(
+        p.rc_rad, p.rc_ang, p.eta_rad[0], p.rs_rad, p.eta_ang[0], p.zeta[0], p.rs_ang, p.thetas,
+        len(p.species),
     )  # fmt: skip
     species = torch.tensor([[p.species.index(s) for s in f.species] for f in system.frames])
     positions = torch.tensor(np.array([f.positions for f in system.frames]), dtype=torch.float32)
 
     def descriptors():
-        return aev((species, positions)).aevs
+        return aev(species, positions)
 
     def with_gradient():
         x = positions.clone().requires_grad_(True)
-        torch.autograd.grad(aev((species, x)).aevs.sum(), x)
+        torch.autograd.grad(aev(species, x).sum(), x)
 
     return {"torchani AEV, G": descriptors, "torchani AEV, G with vjp": with_gradient}
 

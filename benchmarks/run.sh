@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # All speed benchmarks, half an hour on a quiet machine; the results go to benchmarks/results.md:
 #     bash benchmarks/run.sh
-# Peers that pip can install (dscribe, torchani) are installed into the project's environment.
+# dscribe, a peer, is installed into the project's environment; torchani (with PyTorch) is compared
+# where it is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/environment.sh
 panna_environment lammps
 pip install --quiet dscribe || echo "dscribe: not installed"
-pip install --quiet torchani || echo "torchani: not installed"
 {
     echo "# Speed"
     echo
