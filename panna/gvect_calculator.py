@@ -19,20 +19,25 @@ from panna.config.arguments import config_parser
 from panna.config.gvect import GVECT, pbc_from
 from panna.config.reader import Config, read_config
 from panna.console import LeftOut, Progress, say, say_facts, say_notes
-from panna.errors import run_program
+from panna.errors import EXIT_ERROR, PannaError, run_program
 from panna.files import make_folder
+from panna.storage.mpi_pool import launched, mpi_pool
 from panna.text import counted, readable_bytes
 
 if TYPE_CHECKING:
     from panna.storage.calculate import Calculation, Outcome, Worklist
     from panna.storage.forecast import Forecast
+    from panna.storage.mpi_pool import MpiPool
 
 DESCRIPTION = """\
 Compute the descriptors of all .example files of a folder, one .bin file for each.
 
 Files that are there already and belong to the same example and the same parameters are kept, so an
 interrupted calculation continues where it was. An example that cannot be used is reported and left
-out; the exit code is then 2."""
+out; the exit code is then 2.
+
+On many nodes: mpiexec -n N panna_gvect_calculator ... (needs mpi4py); one rank hands out examples,
+the others compute, number_of_process then has no effect."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,19 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _run(argv: list[str] | None) -> int:
+    size, rank = launched()
+    if size == 1:
+        return _calculate(argv, None)
+    try:
+        with mpi_pool() as ranks:
+            return 0 if ranks is None else _calculate(argv, ranks)
+    except PannaError:
+        if rank > 0:
+            return EXIT_ERROR  # rank 0 says it
+        raise
+
+
+def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
     args = _arguments(argv)
     config = read_config(args.config, GVECT)
     folders = _folders(config, args.folder_info)
@@ -107,13 +125,18 @@ def _run(argv: list[str] | None) -> int:
     say(f"Descriptors of the examples in {folders.examples}")
     expected = forecast(calculation, work.todo or examples)
     processes = min(config["PARALLELIZATION"]["number_of_process"], _most_processes())
-    _say_plan(config, calculation, work, expected, processes)
+    workers = (
+        f"{counted(ranks.workers, 'rank')} of an MPI run, and one that hands out the examples"
+        if ranks
+        else _processes(config["PARALLELIZATION"]["number_of_process"], processes, len(work.todo))
+    )
+    _say_plan(config, calculation, work, expected, workers)
     discard_stale(work)
     report = Report(args.debug)
     try:
         if work.todo:
             with Progress(len(work.todo), "computing", "examples") as progress:
-                for outcome in compute_all(calculation, work.todo, processes):
+                for outcome in compute_all(calculation, work.todo, processes, ranks):
                     report.add(outcome)
                     failed = report.left_out.count
                     progress.advance(text=f"{failed} left out" if failed else "")
@@ -175,7 +198,7 @@ def _say_plan(
     calculation: Calculation,
     work: Worklist,
     expected: Forecast | None,
-    processes: int,
+    processes: str,
 ) -> None:
     from panna.descriptors.summary import rows as descriptor_rows
     from panna.storage.forecast import advice
@@ -195,8 +218,7 @@ def _say_plan(
         rows.append(("periodic along", f"{directions}, for all examples ([PBC])"))
     size = f", about {readable_bytes(expected.bytes)} more" if expected and work.todo else ""
     rows.append(("to", f"{calculation.output_dir}{size}"))
-    asked = config["PARALLELIZATION"]["number_of_process"]
-    rows.append(("processes", _processes(asked, processes, len(work.todo))))
+    rows.append(("processes", processes))
     say_facts(rows)
     say_notes([*config.notices, *advice(calculation, work, expected)])
 

@@ -13,7 +13,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
@@ -28,6 +28,7 @@ from panna.frames.frame import Frame
 from panna.storage.bin_file import read_bin, write_bin
 from panna.storage.bin_trailer import read_header
 from panna.storage.frame_record import describe
+from panna.storage.mpi_pool import MpiPool
 from panna.storage.record import DescriptorRecord
 
 COMPUTED_LIST = "gvect_already_computed.dat"
@@ -152,7 +153,10 @@ def compute_one(calculation: Calculation, example: Path) -> Outcome:
 
 
 def compute_all(
-    calculation: Calculation, examples: Sequence[Path], processes: int = 1
+    calculation: Calculation,
+    examples: Sequence[Path],
+    processes: int = 1,
+    ranks: MpiPool | None = None,
 ) -> Iterator[Outcome]:
     """Computes examples, in worker processes if there are several; yields them as they finish.
 
@@ -160,10 +164,14 @@ def compute_all(
       calculation: what to do.
       examples: what to do it with.
       processes: number of worker processes; 1 works in this process.
+      ranks: the workers of an MPI run, in place of processes of this machine.
     Raises:
       StorageError: a worker process died.
       FileError: a .bin cannot be written.
     """
+    if ranks is not None:
+        yield from _distribute(calculation, examples, ranks.executor, ranks.workers)
+        return
     if processes == 1 or len(examples) < 2:
         for example in examples:
             yield compute_one(calculation, example)
@@ -172,15 +180,7 @@ def compute_all(
         min(processes, len(examples)), mp_context=get_context("spawn"), initializer=_start_worker
     )
     try:
-        waiting, running = iter(examples), set()
-        while True:
-            while len(running) < 4 * processes and (example := next(waiting, None)):
-                running.add(pool.submit(compute_one, calculation, example))
-            if not running:
-                return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
+        yield from _distribute(calculation, examples, pool, processes)
     except BrokenProcessPool as error:
         raise StorageError(
             "a worker process ended unexpectedly, most often for lack of memory; what is written "
@@ -188,6 +188,21 @@ def compute_all(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _distribute(
+    calculation: Calculation, examples: Sequence[Path], pool: Executor, workers: int
+) -> Iterator[Outcome]:
+    """Keeps every worker busy with a few examples in advance: memory stays the same for any set."""
+    waiting, running = iter(examples), set()
+    while True:
+        while len(running) < 4 * workers and (example := next(waiting, None)):
+            running.add(pool.submit(compute_one, calculation, example))
+        if not running:
+            return
+        finished, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()
 
 
 def write_computed_list(folder: Path, examples: Sequence[Path]) -> None:
