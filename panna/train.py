@@ -20,7 +20,6 @@ from panna.text import counted
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
-    from panna.training.data import TrainingData
     from panna.training.metrics import Errors
     from panna.training.session import Session
 
@@ -91,7 +90,7 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         ("configuration", str(config.path)),
         ("training set", session.statistics.text(data.species)),
         ("", f"{forces} forces; {data.cache}"),
-        ("validation set", _validation(data)),
+        ("validation set", _validation(session)),
         ("reference energies", session.offsets.origin),
     ]
     for symbol, offset in zip(model.species, model.offsets, strict=True):
@@ -119,9 +118,16 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     say_facts(rows)
 
 
-def _validation(data: TrainingData) -> str:
-    if data.validation is not None:
-        return counted(data.validation.n_frames, "frame")
+def _validation(session: Session) -> str:
+    validation = session.data.validation
+    if validation is not None:
+        text = counted(validation.n_frames, "frame")
+        if session.repeated:
+            text += (
+                f"; {session.repeated} of them have composition and energy of a training frame: if "
+                "they are the same, errors of validation come out too small"
+            )
+        return text
     return (
         "none, so no best model and no warning of overfitting; give [VALIDATION_OPTIONS] data_dir"
     )

@@ -118,7 +118,7 @@ def species_indices(frame: Frame, species_order: Sequence[str]) -> np.ndarray:
     unknown = sorted(set(frame.species) - position.keys())
     if unknown:
         raise FrameError(
-            f"frame {frame.name!r}: contains {', '.join(unknown)}, but the species are "
+            f"{_where(frame)}contains {', '.join(unknown)}, but the species are "
             f"{', '.join(species_order)}; add the species or leave the frame out"
         )
     return np.fromiter(
@@ -164,7 +164,7 @@ def _check_images(frame: Frame, cutoff: float) -> None:
     images = np.prod(2.0 * np.ceil(cutoff / _widths(frame.cell[frame.pbc])) + 1.0)
     if images * frame.n_atoms > MOST_IMAGES and images > 1000:
         raise FrameError(
-            f"frame {frame.name!r}: the cell {frame.cell.tolist()} angstrom is so small that a "
+            f"{_where(frame)}the cell {frame.cell.tolist()} angstrom is so small that a "
             f"cutoff of {cutoff:g} angstrom reaches about {images:.0e} images; check the units"
         )
 
@@ -175,6 +175,10 @@ def _check_coincidence(frame: Frame, pairs: np.ndarray, vectors: np.ndarray) -> 
         i, j = pairs[close[0]]
         other = "its own periodic image" if i == j else f"atom {j + 1} ({frame.species[j]})"
         raise FrameError(
-            f"frame {frame.name!r}: atom {i + 1} ({frame.species[i]}) coincides with {other}, "
+            f"{_where(frame)}atom {i + 1} ({frame.species[i]}) coincides with {other}, "
             "periodic images considered; remove the duplicate or correct the cell"
         )
+
+
+def _where(frame: Frame) -> str:
+    return f"frame {frame.name!r}: " if frame.name else ""

@@ -135,6 +135,11 @@ class Survey:
             "are the units right?"
             for what, count in self.suspicious.items()
         ]
+        if self.shortest_distance == SEARCH_RADIUS and self.atoms.high > 1:
+            lines.append(
+                f"no two atoms of any frame are closer than {SEARCH_RADIUS:g} angstrom: is the "
+                "unit of lengths right?"
+            )
         if self.zero_forces:
             lines.append(
                 f"{self.zero_forces} of {self.frames} frames have forces that are exactly zero on "

@@ -7,7 +7,7 @@ atoms.calc = PANNA("potential")
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -48,8 +48,17 @@ class PANNA(Calculator):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self._source = (Path(directory).absolute(), filename, precision)
         self.potential = open_potential(directory, filename, precision)
         self.threads = threads
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes, which read the potential again."""
+        return {name: value for name, value in vars(self).items() if name != "potential"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.potential = open_potential(*self._source)
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
         """Computes all properties at once.

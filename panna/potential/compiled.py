@@ -12,6 +12,8 @@ from panna.descriptors.evaluate import forces_from_pairs, virial_from_pairs
 from panna.errors import PotentialError
 from panna.frames.frame import Frame
 from panna.frames.neighbours import NeighbourList, neighbour_list
+from panna.potential import panna_in_text
+from panna.potential.panna_in_descriptor import read_descriptor
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Evaluation:
 def open_potential(
     directory: str | Path, filename: str = "panna.in", precision: str = "full"
 ) -> core.Potential:
-    """Reads a potential into the compiled core, as LAMMPS does.
+    """Reads a potential into the compiled core, as LAMMPS does, and checks its descriptor_hash.
 
     Args:
       precision: "full", or "mixed": pairs of neighbours in single precision, faster, forces good to
@@ -47,9 +49,12 @@ def open_potential(
     if precision not in ("full", "mixed"):
         raise PotentialError(f"precision = {precision} found, full or mixed expected")
     try:
-        return core.Potential(str(directory), filename, mixed=precision == "mixed")
+        potential = core.Potential(str(directory), filename, mixed=precision == "mixed")
     except core.CoreError as error:
         raise PotentialError(str(error)) from error
+    # The core does not look at descriptor_hash, which tells of parameters changed by hand.
+    read_descriptor(panna_in_text.parse(Path(directory) / filename))
+    return potential
 
 
 def pair_gradient(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from panna.config.reader import Config
 from panna.training.statistics import Statistics
+
+# eV per atom: more than any solid is bound by, so that offsets of isolated atoms leave less.
+SUSPICIOUS = 20.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,12 @@ def reference_energies(
     """
     given = config["DATA_INFORMATION"]["output_offset"]
     if given is not None:
-        return ReferenceEnergies(np.array(given, np.float64), "given in output_offset")
+        return _given(given, "output_offset", statistics)
     sections = config.species_sections
     values = [sections.get(symbol, {}).get("output_offset") for symbol in species]
     missing = [s for s, value in zip(species, values, strict=True) if value is None]
     if not missing:
-        return ReferenceEnergies(np.array(values, np.float64), "given in the species' sections")
+        return _given(values, "the species' sections", statistics)
     if len(missing) < len(species):
         symbol = next(s for s in species if s not in missing)
         raise config.error(
@@ -43,6 +47,20 @@ def reference_energies(
             "for none to have them fitted",
         )  # fmt: skip
     return fit_reference_energies(statistics.compositions, statistics.energies, species)
+
+
+def _given(values: Sequence[float], where: str, statistics: Statistics) -> ReferenceEnergies:
+    offsets = np.array(values, np.float64)
+    left = statistics.residual(offsets)
+    note = ""
+    if left > SUSPICIOUS:
+        note = (
+            "these offsets leave more than atoms are bound by: are they in eV, for this order of "
+            "species, from the method of the data? output_offset = fit finds some"
+        )
+    return ReferenceEnergies(
+        offsets, f"given in {where}; they leave {1e3 * left:.1f} meV/atom", note
+    )
 
 
 def fit_reference_energies(

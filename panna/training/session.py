@@ -32,7 +32,10 @@ from panna.training.step import Objective, Step
 
 @dataclass(frozen=True)
 class Session:
-    """What `prepare` made, for the program to report and run."""
+    """What `prepare` made, for the program to report and run.
+
+    repeated: validation frames that the training set has, too.
+    """
 
     data: TrainingData
     statistics: Statistics
@@ -41,6 +44,7 @@ class Session:
     model: Model
     loop: Loop
     continued: bool
+    repeated: int
 
     @property
     def position(self) -> Position:
@@ -85,6 +89,7 @@ def prepare(config: Config) -> Session:
         model = replace(checkpoint.model, networks=model.networks)
     step = _compiled_step(config, data, model)
     position = restore(step, checkpoint) if checkpoint else Position()
+    repeated = _repeated(data, statistics)
     validation = _identity(data)
     if checkpoint is not None and checkpoint.state.get("validation") != validation:
         # Losses on other data cannot be compared.
@@ -105,7 +110,9 @@ def prepare(config: Config) -> Session:
     )
     rate = schedule(config, options.total_steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
-    return Session(data, statistics, offsets, networks, model, loop, checkpoint is not None)
+    return Session(
+        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated
+    )
 
 
 def total_steps(config: Config, steps_per_epoch: int) -> int:
@@ -189,3 +196,12 @@ def _identity(data: TrainingData) -> list[list[Any]]:
     if data.validation is None:
         return []
     return [[path.name, path.stat().st_size] for path in data.validation.source.index.files]
+
+
+def _repeated(data: TrainingData, training: Statistics) -> int:
+    """Validation frames that belong to the training set, too; the validation set is checked."""
+    if data.validation is None:
+        return 0
+    batches = data.validation.bare().epoch_batches(0)
+    found = collect(batches, len(data.species), data.summary.g_size, "validation")
+    return found.shared_with(training)

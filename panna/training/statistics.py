@@ -44,6 +44,17 @@ class Statistics:
             f"{per_atom.max():.3f} eV/atom"
         )
 
+    def residual(self, offsets: np.ndarray) -> float:
+        """Root mean square over the frames of the energy per atom, offsets removed, in eV."""
+        per_atom = (self.energies - self.compositions @ offsets) / self.compositions.sum(1)
+        return float(np.sqrt(np.mean(per_atom**2)))
+
+    def shared_with(self, other: Statistics) -> int:
+        """Frames whose composition and energy a frame of the other set has, to the last bit."""
+        others = {row.tobytes() for row in np.column_stack([other.compositions, other.energies])}
+        mine = np.column_stack([self.compositions, self.energies])
+        return sum(row.tobytes() in others for row in mine)
+
     def spread(self, offsets: np.ndarray) -> float:
         """Standard deviation over the frames of the energy per atom, offsets removed, in eV.
 
@@ -53,11 +64,14 @@ class Statistics:
         return float(np.std(per_atom))
 
 
-def collect(batches: Iterable[Mapping[str, Any]], n_species: int, g_size: int) -> Statistics:
+def collect(
+    batches: Iterable[Mapping[str, Any]], n_species: int, g_size: int, what: str = "training"
+) -> Statistics:
     """Reads all batches once.
 
     Args:
       batches: dictionaries with n_atoms, energy, species, frame_of_atom, descriptors and name.
+      what: what these data are for, for messages.
     Raises:
       TrainingError: no frames at all, or energies or descriptors that are not finite.
     """
@@ -66,7 +80,7 @@ def collect(batches: Iterable[Mapping[str, Any]], n_species: int, g_size: int) -
     compositions, energies = [], []
     for batch in batches:
         batch = {name: np.asarray(value) for name, value in batch.items()}
-        _check_finite(batch)
+        _check_finite(batch, what)
         species, descriptors = batch["species"], batch["descriptors"].astype(np.float64)
         for s in range(n_species):
             mine = descriptors[species == s]
@@ -77,7 +91,7 @@ def collect(batches: Iterable[Mapping[str, Any]], n_species: int, g_size: int) -
         compositions.append(composition)
         energies.append(batch["energy"])
     if not energies:
-        raise TrainingError("the training set has no frames; check data_dir")
+        raise TrainingError(f"the {what} set has no frames; check data_dir")
     variance = squares / np.maximum(counts, 1)[:, None]
     return Statistics(
         counts, mean, variance, np.concatenate(compositions), np.concatenate(energies)
@@ -94,7 +108,7 @@ def _merge(counts, mean, squares, s: int, new: np.ndarray) -> None:
     counts[s] = total
 
 
-def _check_finite(batch: Mapping[str, np.ndarray]) -> None:
+def _check_finite(batch: Mapping[str, np.ndarray], what: str) -> None:
     bad = ~np.isfinite(batch["energy"])
     broken = ~np.isfinite(batch["descriptors"]).all(1)
     if "forces" in batch:
@@ -103,7 +117,7 @@ def _check_finite(batch: Mapping[str, np.ndarray]) -> None:
     if bad.any():
         names = ", ".join(frame_names(batch["name"][bad])[:5])
         raise TrainingError(
-            f"training data: energy, forces or descriptors of frames {names} are not finite "
+            f"{what} data: energy, forces or descriptors of frames {names} are not finite "
             "numbers; remove these frames or compute them again"
         )
 

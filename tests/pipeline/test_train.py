@@ -329,3 +329,34 @@ def test_help_starts_without_tensorflow():
 def test_flags_of_a_cluster_are_refused(capsys):
     assert train.main(["--config", "x.ini", "--list_of_nodes", "a,b"]) == 2
     assert "--list_of_nodes: training on several nodes is not supported" in capsys.readouterr().err
+
+
+def test_validation_frames_of_the_training_set_are_told(tmp_path, capsys):
+    some = records(TWO_SPECIES, 6)
+    data = write_data(tmp_path / "train", some)
+    validation = write_data(tmp_path / "validation", [*records(TWO_SPECIES, 2, first=6), some[1]])
+    assert train.main(["-c", str(write_ini(tmp_path / "train.ini", data, validation))]) == 0
+    assert (
+        "3 frames; 1 of them have composition and energy of a training" in capsys.readouterr().out
+    )
+
+
+def test_reference_energies_of_another_method_are_told(tmp_path, capsys):
+    data = write_data(tmp_path / "train", records(TWO_SPECIES, 6))
+    offsets = ", ".join(str(value - 500) for value in OFFSETS.values())
+    given = {"atomic_sequence": ", ".join(OFFSETS), "output_offset": offsets}
+    keys = {f"DATA_INFORMATION__{key}": value for key, value in given.items()}
+    assert train.main(["-c", str(write_ini(tmp_path / "train.ini", data, **keys))]) == 0
+    out = capsys.readouterr().out
+    assert "given in output_offset; they leave 5" in out
+    assert "more than atoms are bound by" in out
+
+
+def test_a_validation_frame_without_forces_is_refused_before_the_first_step(tmp_path, capsys):
+    some = records(TWO_SPECIES, 9)
+    data = write_data(tmp_path / "train", some[:4])
+    validation = write_data(tmp_path / "validation", [*some[4:8], replace(some[8], forces=None)])
+    assert train.main(["-c", str(write_ini(tmp_path / "train.ini", data, validation))]) == 2
+    out, err = capsys.readouterr()
+    assert "validation/1-1.tfrecord, record 5" in err and "Leave such frames out" in err
+    assert "training:" not in out

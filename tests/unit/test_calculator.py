@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from descriptor_cases import CELLS, bp, mbp, random_frame
@@ -151,6 +154,18 @@ def test_a_lone_atom_has_an_energy_and_no_force(folders):
     atoms = ase.Atoms("Si", calculator=PANNA(folders["mBP"]))
     assert np.isfinite(atoms.get_potential_energy())
     np.testing.assert_array_equal(atoms.get_forces(), np.zeros((1, 3)))
+
+
+def test_copies_and_other_processes_get_the_same_potential(folders, monkeypatch, tmp_path):
+    monkeypatch.chdir(folders["mBP"].parent)
+    atoms = atoms_of("slab", folders["mBP"].name)
+    forces = atoms.get_forces()
+    monkeypatch.chdir(tmp_path)
+    for other in (copy.deepcopy(atoms.calc), pickle.loads(pickle.dumps(atoms.calc))):
+        again = atoms.copy()
+        again.calc = other
+        other.reset()
+        np.testing.assert_array_equal(again.get_forces(), forces)
 
 
 def test_mistakes_are_explained(folders, tmp_path):

@@ -234,6 +234,11 @@ def test_reasons_keep_their_words(source, out, capsys):
     assert "--energy-key" in summary
 
 
+def test_atoms_that_are_all_far_apart_are_suspicious(source, out, capsys):
+    assert run("-i", source(frame_text()), "-o", out, "--length-unit", "nm") == 0
+    assert "warning: no two atoms of any frame are closer" in capsys.readouterr().out
+
+
 def test_many_bad_frames_are_summed_up(source, out, capsys):
     assert run("-i", source(*[frame_text(f"x{i}") for i in range(60)]), "-o", out) == 2
     said = capsys.readouterr().out
