@@ -12,7 +12,7 @@ pip install --quiet dscribe || echo "dscribe: not installed"
     echo "# Speed"
     echo
     echo 'Written by `bash benchmarks/run.sh`. Times are CPU times of one thread unless said otherwise.'
-    for script in descriptors.py scaling.py lammps_md.py; do
+    for script in descriptors.py roofline.py scaling.py lammps_md.py; do
         echo
         echo "## $script"
         echo

@@ -67,7 +67,8 @@ def only_writer(folder: str | os.PathLike[str], program: str) -> Iterator[None]:
     """Make a folder and keep other runs of a program out of it during the `with` block.
 
     The lock is on the file .lock in it and ends with the process, however that ends. Where locks
-    are impossible (read-only folders, some network disks) nothing is kept out.
+    are impossible (read-only folders, some network disks) nothing is kept out. What a killed run
+    has left half-written is deleted.
 
     Raises:
       FileError: another run holds the folder, or it cannot be made.
@@ -83,6 +84,8 @@ def only_writer(folder: str | os.PathLike[str], program: str) -> Iterator[None]:
                     f"{os.fspath(folder)}: another {program} is at work in this folder; wait for "
                     "its end, or choose another folder"
                 ) from error
+            for unfinished in Path(folder).rglob(".*.tmp"):  # see atomic_write
+                _remove(unfinished)
         yield
 
 

@@ -133,3 +133,13 @@ def test_one_writer_keeps_others_out_until_it_ends(tmp_path):
             pass
     with only_writer(folder, "panna_train"):
         pass
+
+
+def test_what_a_killed_writer_left_is_deleted(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    left = tmp_path / "checkpoints" / ".step_5.npz.123.abcd.tmp"
+    kept = tmp_path / "checkpoints" / "step_4.npz"
+    for path in (left, kept):
+        path.write_bytes(b"half")
+    with only_writer(tmp_path, "panna_train"):
+        assert not left.exists() and kept.exists()
