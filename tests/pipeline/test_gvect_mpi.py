@@ -23,6 +23,7 @@ def run(config: Path, ranks: int = RANKS, **environment: str) -> subprocess.Comp
     command = [sys.executable, "-m", "panna.gvect_calculator", "-c", str(config)]
     return subprocess.run(
         [BIN / "mpiexec", "-n", str(ranks), *command],
+        cwd=config.parent,  # not the checkout, where -m would find the sources
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
@@ -37,7 +38,7 @@ def test_ranks_write_what_one_process_writes(tmp_path):
         write_examples(folder / "examples", 30)
     single = subprocess.run(
         [sys.executable, "-m", "panna.gvect_calculator", "-c", str(gvect_ini(one))],
-        capture_output=True, check=False,
+        cwd=one, capture_output=True, check=False,
     )  # fmt: skip
     done = run(gvect_ini(many))
     assert (single.returncode, done.returncode) == (0, 0), done.stderr
@@ -73,6 +74,7 @@ def test_a_launcher_of_another_mpi_is_noticed(tmp_path):
     assert done.returncode == 0  # MPICH's own variables come first
     plain = subprocess.run(
         [sys.executable, "-m", "panna.gvect_calculator", "-c", str(gvect_ini(tmp_path))],
+        cwd=tmp_path,
         env={**os.environ, "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"},
         capture_output=True,
         text=True,
