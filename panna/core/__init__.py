@@ -1,24 +1,32 @@
 """The compiled core: descriptors, networks and potentials in C++ (headers in `include/`).
 
-The same headers are compiled into the LAMMPS pair style and the KIM driver, so that a potential
-gives the same numbers everywhere.
+The same headers are compiled into the LAMMPS pair style, so that a potential gives the same numbers
+everywhere.
 """
 
 from pathlib import Path
 
-from panna.core._core import (
-    BP,
-    MBP,
-    CoreError,
-    Potential,
-    compute,
-    isa,
-    isas,
-    jacobian,
-    jvp,
-    set_isa,
-    vjp,
-)
+from panna.errors import FileError
+
+try:
+    from panna.core._core import (
+        BP,
+        MBP,
+        CoreError,
+        Potential,
+        compute,
+        isa,
+        isas,
+        jacobian,
+        jvp,
+        set_isa,
+        vjp,
+    )
+except ModuleNotFoundError as error:
+    raise FileError(
+        f"{Path(__file__).parent}: the compiled core is missing; these are the sources, not the "
+        "installed package. Install it (pip install -e .), or do not use python -m in the checkout"
+    ) from error
 
 __all__ = [
     "BP",
