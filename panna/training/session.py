@@ -13,7 +13,6 @@ import tensorflow as tf
 from panna import __version__
 from panna.config.reader import Config
 from panna.descriptors.parameters import from_dict
-from panna.files import make_folder
 from panna.network.energy import Scaling
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
@@ -71,7 +70,6 @@ def prepare(config: Config) -> Session:
       TrainingError: data that are not finite, or a train_dir with another training.
     """
     train_dir = config["IO_INFORMATION"]["train_dir"]
-    make_folder(train_dir)
     checkpoint = last_checkpoint(config)
     before = checkpoint.state.get("source") if checkpoint else None
     data = open_training_data(config, before)

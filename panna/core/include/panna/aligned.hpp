@@ -9,9 +9,10 @@
 namespace panna {
 
 constexpr std::size_t kAlignment = 64;
-constexpr int kPadding = 16;  // floats in the widest register: arrays are padded to a multiple
+constexpr int kLanes = 8;     // doubles in the widest register: rows are padded to a multiple
+constexpr int kPadding = 16;  // floats in it: what kernels may read and write behind a block
 
-inline int padded(int n) { return (n + kPadding - 1) / kPadding * kPadding; }
+inline int padded(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 // Keeps its memory when asked for less, so that a loop over atoms stops allocating early.
 // New memory is zeroed: kernels may read (never use) lanes behind the last element.
