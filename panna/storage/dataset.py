@@ -30,19 +30,30 @@ from panna.storage.tfrecord import file_metadata, read_tfrecord, verify
 class DataSummary:
     """What a list of TFRecord files holds, as far as their first records tell.
 
+    index: of all records.
     descriptor, descriptor_hash: of all files; None and "" for files of PANNA v1 or v2.
-    stored_bytes: size of all records, what dataset_cache would keep in memory.
     """
 
-    files: tuple[Path, ...]
-    n_frames: int
-    stored_bytes: int
+    index: RecordIndex
     g_size: int
     descriptor: dict[str, Any] | None
     descriptor_hash: str
     has_forces: bool
     has_derivatives: bool
     has_geometry: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.index.files
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.index)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of all records."""
+        return int(self.index.lengths.sum())
 
 
 @dataclass(frozen=True)
@@ -144,7 +155,7 @@ def inspect_files(files: list[str | Path]) -> DataSummary:
 
 
 def open_dataset(
-    files: list[str | Path],
+    files: list[str | Path] | DataSummary,
     n_species: int,
     g_size: int,
     source: str = "none",
@@ -160,7 +171,7 @@ def open_dataset(
     """Opens TFRecord files for training; every checksum is verified once.
 
     Args:
-      files: TFRecord files of one descriptor.
+      files: TFRecord files of one descriptor, or what `inspect_files` has found in them.
       n_species, g_size: what the network expects.
       source: of derivatives: "none", "stored" or "on_the_fly".
       batch_size: frames in a batch.
@@ -174,10 +185,9 @@ def open_dataset(
     """
     if source not in SOURCES:
         raise StorageError(f"derivatives: {source} found, one of {', '.join(SOURCES)} expected")
-    index = RecordIndex.of(files)
-    for path in index.files:
+    summary = files if isinstance(files, DataSummary) else inspect_files(files)
+    for path in summary.files:
         verify(path)
-    summary = _summary(index)
     forces = source != "none" if forces is None else forces
     _check_contents(summary, n_species, g_size, source, forces)
     species, cutoff = (), 0.0
@@ -185,7 +195,7 @@ def open_dataset(
         descriptor = from_dict(summary.descriptor)
         species, cutoff = descriptor.species, descriptor.cutoff
     reader = BatchSource(
-        index=index,
+        index=summary.index,
         n_species=n_species,
         g_size=g_size,
         source=source,
@@ -208,9 +218,7 @@ def _summary(index: RecordIndex) -> DataSummary:
             )
     first = next(read_tfrecord(index.files[0]))
     return DataSummary(
-        files=index.files,
-        n_frames=len(index),
-        stored_bytes=int(index.lengths.sum()),
+        index=index,
         g_size=first.g_size,
         descriptor=metadata.get("descriptor"),
         descriptor_hash=metadata.get("descriptor_hash", ""),

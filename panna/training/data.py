@@ -50,18 +50,16 @@ def open_training_data(config: Config, source: str | None = None) -> TrainingDat
       ConfigError: a key does not fit the data.
       StorageError: no data, damaged data, or data without what the training needs.
     """
-    files = _files(config, "IO_INFORMATION")
-    summary = inspect_files(files)
+    summary = inspect_files(_files(config, "IO_INFORMATION"))
     species = _species(config, summary)
     _check_g_size(config, summary)
     chosen, reason = _choose_source(config, summary, source)
-    train = _open(config, files, summary, species, chosen, validation=False)
+    train = _open(config, summary, species, chosen, validation=False)
     validation = None
     if config["VALIDATION_OPTIONS"]["data_dir"] is not None:
-        files = _files(config, "VALIDATION_OPTIONS")
-        other = inspect_files(files)
+        other = inspect_files(_files(config, "VALIDATION_OPTIONS"))
         _check_same_descriptor(config, summary, other)
-        validation = _open(config, files, summary, species, chosen, validation=True)
+        validation = _open(config, other, species, chosen, validation=True)
     cache, cache_reason = _choose_cache(config, [train, validation])
     if cache:
         train = _cached(train)
@@ -156,7 +154,6 @@ def _check_same_descriptor(config: Config, train: DataSummary, other: DataSummar
 
 def _open(
     config: Config,
-    files: list[Path],
     summary: DataSummary,
     species: tuple[str, ...],
     source: str,
@@ -165,7 +162,7 @@ def _open(
     pipeline, training = config["PARALLELIZATION"], config["TRAINING_PARAMETERS"]
     size = config["VALIDATION_OPTIONS"]["batch_size"] if validation else None
     return open_dataset(
-        files,
+        summary,
         len(species),
         summary.g_size,
         source,
