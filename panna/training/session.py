@@ -20,13 +20,14 @@ from panna.training.adam import Adam, AdamOptions
 from panna.training.data import TrainingData, open_training_data
 from panna.training.loop import Loop, LoopOptions
 from panna.training.networks import Architecture, architectures, first_networks
+from panna.training.objective import Objective
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
 from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
 from panna.training.scaling import standardisation
 from panna.training.schedule import Schedule
 from panna.training.state import Position, restore
 from panna.training.statistics import Statistics, collect
-from panna.training.step import Objective, Step
+from panna.training.step import Derivatives, Step
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,8 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         energy_loss=training["loss_function"],
         force_loss=training["floss_function"],
         forces_cost=training["forces_cost"],
+    )
+    derivatives = Derivatives(
         source=data.source,
         descriptor=descriptor,
         threads=config["PARALLELIZATION"]["intra_op_parallelism_threads"],
@@ -183,6 +186,7 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         scaling=None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std),
         offsets=model.offsets,
         objective=objective,
+        derivatives=derivatives,
         optimiser=Adam(trainable_variables(networks), adam),
         decay=training["average_decay"],
         signature=data.train.signature,

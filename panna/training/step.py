@@ -14,23 +14,20 @@ from panna.network.energy import Scaling, atomic_energies, frame_energies
 from panna.network.forces import core_descriptors, core_forces, stored_forces
 from panna.network.variables import NetworkVariables
 from panna.training.adam import Adam
-from panna.training.losses import ENERGY_LOSSES, FORCE_LOSSES, batch_mean, find_loss
+from panna.training.objective import Objective
 
 Batch = Mapping[str, tf.Tensor]
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What is minimised: energy loss + forces_cost * force loss.
+class Derivatives:
+    """Where the derivatives of the descriptors come from.
 
-    source: of the derivatives: "none" (energies only), "stored" or "on_the_fly".
+    source: "none" (energies only), "stored" or "on_the_fly".
     descriptor: for "on_the_fly".
     threads: of the core, 0 for all.
     """
 
-    energy_loss: str = "quad"
-    force_loss: str = "quad"
-    forces_cost: float = 0.0
     source: str = "none"
     descriptor: DescriptorParameters | None = None
     threads: int = 0
@@ -59,7 +56,8 @@ class Step:
       averaged: running averages of the networks' variables, None if there are none.
       scaling: of the descriptors, None for none.
       offsets: (n_species,) float64, eV, subtracted from the energies in float64.
-      objective: losses and source of the derivatives.
+      objective: what is minimised.
+      derivatives: their source.
       optimiser: Adam on the trainable variables of `networks`.
       decay: of the averages.
       signature: names, shapes and types of a batch (`Dataset.signature`).
@@ -72,15 +70,14 @@ class Step:
         scaling: Scaling | None,
         offsets: np.ndarray,
         objective: Objective,
+        derivatives: Derivatives,
         optimiser: Adam,
         decay: float,
         signature: Mapping[str, tf.TensorSpec],
     ) -> None:
         self.networks, self.averaged, self.decay = list(networks), averaged, decay
         self.scaling, self.offsets = scaling, np.asarray(offsets, np.float64)
-        self.objective, self.optimiser = objective, optimiser
-        self._energy_loss = find_loss(ENERGY_LOSSES, objective.energy_loss, "loss_function")
-        self._force_loss = find_loss(FORCE_LOSSES, objective.force_loss, "floss_function")
+        self.objective, self.derivatives, self.optimiser = objective, derivatives, optimiser
         spec = {name: s for name, s in signature.items() if s.dtype != tf.string}
         self._used = tuple(spec)
         size = tf.TensorSpec([], tf.float64)
@@ -141,40 +138,13 @@ class Step:
         self, networks: Sequence[NetworkVariables], batch: Batch
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Loss of the batch, float64, and the sums for the metrics."""
-        difference, forces = self._differences(networks, batch)
-        frame, n_frames = batch["frame_of_atom"], tf.size(batch["energy"])
-        atoms, weights = tf.cast(batch["n_atoms"], tf.float64), batch["weight"]
-        energy_loss = batch_mean(self._energy_loss(difference, atoms), weights)
-        force_loss = force_squares = force_absolute = components = tf.zeros([], tf.float64)
-        loss = energy_loss
-        if forces is not None:
-            forces = tf.cast(forces, tf.float64)
-            squares = tf.reduce_sum(forces**2, 1)
-            of_frames = tf.math.unsorted_segment_sum(squares, frame, n_frames)
-            force_loss = batch_mean(self._force_loss(of_frames, atoms), weights)
-            force_squares, force_absolute = tf.reduce_sum(squares), tf.reduce_sum(tf.abs(forces))
-            components = tf.cast(tf.size(forces), tf.float64)
-            loss = loss + self.objective.forces_cost * force_loss
-        count = tf.cast(n_frames, tf.float64)
-        per_atom = difference / atoms
-        sums = [  # in the order of metrics.SUMS
-            count,
-            components,
-            loss * count,
-            energy_loss * count,
-            force_loss * count,
-            tf.reduce_sum(per_atom**2),
-            tf.reduce_sum(tf.abs(per_atom)),
-            force_squares,
-            force_absolute,
-        ]
-        return loss, tf.stack(sums)
+        return self.objective(*self._differences(networks, batch), batch)
 
     def _differences(
         self, networks: Sequence[NetworkVariables], batch: Batch
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Predicted minus reference: (B,) energies, float64, and (N, 3) forces or None."""
-        source = self.objective.source
+        source = self.derivatives.source
         atomic, gradients = atomic_energies(
             networks, self.scaling, batch["species"], self._descriptors(batch), source != "none"
         )
@@ -187,20 +157,20 @@ class Step:
         if source == "stored":
             forces = stored_forces(gradients, batch["rows"], batch["cols"], batch["values"])
         else:
-            objective = self.objective
+            derivatives = self.derivatives
             forces = core_forces(
-                gradients, objective.descriptor, *_neighbours(batch), threads=objective.threads
+                gradients, derivatives.descriptor, *_neighbours(batch), threads=derivatives.threads
             )
         return difference, forces - tf.cast(batch["forces"], forces.dtype)
 
     def _descriptors(self, batch: Batch) -> tf.Tensor:
         """Those of the records; in float64 those of the core, where it is at work anyway."""
         double = self.networks[0].weights[0].dtype == tf.float64
-        if self.objective.source != "on_the_fly" or not double:
+        if self.derivatives.source != "on_the_fly" or not double:
             return batch["descriptors"]
-        objective = self.objective
+        derivatives = self.derivatives
         return core_descriptors(
-            objective.descriptor, *_neighbours(batch), threads=objective.threads
+            derivatives.descriptor, *_neighbours(batch), threads=derivatives.threads
         )
 
 

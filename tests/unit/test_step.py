@@ -15,7 +15,8 @@ from panna.network.variables import NetworkVariables, all_variables, trainable_v
 from panna.storage.frame_record import atom_derivatives
 from panna.training.adam import Adam, AdamOptions
 from panna.training.metrics import SUMS, Errors
-from panna.training.step import Objective, Step
+from panna.training.objective import Objective
+from panna.training.step import Derivatives, Step
 
 G = TWO_SPECIES.size
 OFFSETS = np.array([-107.3, -432.1])
@@ -68,16 +69,14 @@ def a_step(batch, source="on_the_fly", trainable=(True, True, True), averaged=Fa
     ]  # fmt: skip
     variables = [NetworkVariables.create(network, tf.float64) for network in networks]
     means = [NetworkVariables.create(network, tf.float64) for network in networks]
-    options = dict(
-        energy_loss="quad_std_atom", force_loss="quad_atom", forces_cost=0.7, source=source,
-        descriptor=TWO_SPECIES, threads=1,
-    )  # fmt: skip
+    options = dict(energy_loss="quad_std_atom", force_loss="quad_atom", forces_cost=0.7)
     return Step(
         variables,
         means if averaged else None,
         scaling,
         OFFSETS,
         Objective(**{**options, **objective}),
+        Derivatives(source, TWO_SPECIES, threads=1),
         Adam(trainable_variables(variables), AdamOptions()),
         0.9,
         {name: tf.TensorSpec([None, *a.shape[1:]], a.dtype) for name, a in batch.items()},
