@@ -186,18 +186,15 @@ def compute_all(
         for example in examples:
             yield compute_one(calculation, example)
         return
-    pool = ProcessPoolExecutor(
-        min(processes, len(examples)), mp_context=get_context("spawn"), initializer=_start_worker
-    )
+    processes = min(processes, len(examples))
     try:
-        yield from _distribute(calculation, examples, pool, processes)
+        with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker) as pool:
+            yield from _distribute(calculation, examples, pool, processes)
     except BrokenProcessPool as error:
         raise StorageError(
             "a worker process ended unexpectedly, most often for lack of memory; what is written "
             "is kept: start again with a smaller number_of_process"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _distribute(
@@ -205,14 +202,18 @@ def _distribute(
 ) -> Iterator[Outcome]:
     """Keeps every worker busy with a few examples in advance: memory stays the same for any set."""
     waiting, running = iter(examples), set()
-    while True:
-        while len(running) < 4 * workers and (example := next(waiting, None)):
-            running.add(pool.submit(compute_one, calculation, example))
-        if not running:
-            return
-        finished, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()
+    try:
+        while True:
+            while len(running) < 4 * workers and (example := next(waiting, None)):
+                running.add(pool.submit(compute_one, calculation, example))
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        for future in running:
+            future.cancel()  # after an error or an interruption
 
 
 def write_computed_list(folder: Path, calculation: Calculation, examples: Listing) -> None:
