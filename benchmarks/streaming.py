@@ -4,8 +4,9 @@
 
 Hydrogen molecules, one .example each, 18 components without derivatives; every program runs alone
 in a process of its own, and gvect_calculator once more over what is there. Memory is the largest
-resident set of that process; what it grows by from the smallest number of frames on, divided by
-the frames, is what a frame costs. The files need up to 8 kB of disk per frame.
+resident set of that process; what it grows by from one number of frames to the next, divided by
+the frames, is what a frame costs (from the first to the second also what Python sets aside once).
+The files need up to 8 kB of disk per frame.
 """
 
 from __future__ import annotations
@@ -83,19 +84,21 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="where the files go, by default /tmp")
     options = parser.parse_args()
-    say(header("panna", "numpy", "tensorflow"))
-    rows, first = [], {}
+    say(header("panna", "numpy", "tensorflow-cpu"))
+    rows, before = [], {}
     for count in sorted(options.frames):
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             folder = Path(name)
             write_frames(folder, count)
             for program, command in PROGRAMS.items():
                 seconds, memory = measure(*command, folder)
-                start, least = first.setdefault(program, (count, memory))
-                grown = f"{(memory - least) / (count - start):.0f}" if count > start else None
-                times = f"{1e3 * seconds / count:.2f}"
-                rows.append([program, count, times, f"{memory / 1e6:.0f}", grown])
-    titles = ["program", "frames", "CPU, ms per frame", "memory, MB", "bytes per frame more"]
+                fewer, less = before.get(program, (0, 0))
+                each = f"{(memory - less) / (count - fewer):.0f}" if fewer else None
+                before[program] = count, memory
+                rows.append(
+                    [program, count, f"{1e3 * seconds / count:.2f}", f"{memory / 1e6:.0f}", each]
+                )
+    titles = ["program", "frames", "CPU, ms per frame", "memory, MB", "bytes for each more"]
     say(table(titles, sorted(rows, key=lambda row: list(PROGRAMS).index(row[0]))))
 
 

@@ -118,12 +118,11 @@ def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
     from panna.storage.forecast import forecast
 
     calculation = _calculation(config, folders)
-    examples = list_examples(folders.examples)
-    work = sort_out(calculation, examples)
+    work = sort_out(calculation, list_examples(folders.examples))
     for folder in (folders.output, folders.log):
         make_folder(folder)
     say(f"Descriptors of the examples in {folders.examples}")
-    expected = forecast(calculation, work.todo or examples)
+    expected = forecast(calculation, work.todo or work.done)
     processes = min(config["PARALLELIZATION"]["number_of_process"], _most_processes())
     workers = (
         f"{counted(ranks.workers, 'rank')} of an MPI run, and one that hands out the examples"
@@ -145,7 +144,7 @@ def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
         raise
     finally:
         # Also after an interruption: other programs may want to know what is there.
-        write_computed_list(folders.log, calculation, examples)
+        write_computed_list(folders.log, calculation, work)
     _say_result(folders, work, report, calculation)
     return 2 if report.left_out.count else 0
 

@@ -216,11 +216,12 @@ def _distribute(
             future.cancel()  # after an error or an interruption
 
 
-def write_computed_list(folder: Path, calculation: Calculation, examples: Listing) -> None:
+def write_computed_list(folder: Path, calculation: Calculation, work: Worklist) -> None:
     """Writes PANNA's list of the keys of examples that have a .bin, each followed by a comma."""
     with atomic_write(folder / COMPUTED_LIST) as file:
         for target in calculation.there():
-            if examples.holds(_example_name(target)):
+            name = _example_name(target)
+            if work.done.holds(name) or work.todo.holds(name):
                 file.write(f"{target.name.removesuffix('.bin')},")
 
 
