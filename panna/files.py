@@ -1,4 +1,4 @@
-"""Finding files, writing them so that no reader ever sees half of one, and telling them apart."""
+"""Writing files so that no reader ever sees half of one, and telling them apart."""
 
 from __future__ import annotations
 
@@ -100,24 +100,6 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise FileError(f"{os.fspath(path)}: the folder cannot be made ({reason})") from error
-
-
-def files_in(folder: str | os.PathLike[str], suffix: str, hint: str) -> list[Path]:
-    """The files of a folder, not of the folders in it, whose names end with a suffix, sorted.
-
-    Args:
-      hint: end of the messages: what the folder should hold and who makes it.
-    Raises:
-      FileError: no such folder, or no such file in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileError(f"{folder}: no such folder; {hint}")
-    files = sorted(path for path in folder.glob(f"*{suffix}") if path.is_file())
-    if not files:
-        others = len(list(folder.iterdir()))
-        raise FileError(f"{folder}: no *{suffix} file in it ({others} other entries); {hint}")
-    return files
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -54,8 +54,7 @@ class Report:
 
     def __init__(self, debug: bool) -> None:
         self.debug = debug
-        self.written: list[Path] = []
-        self.atoms = 0
+        self.written = self.atoms = self.bytes = 0
         self.left_out = LeftOut(show_all=debug)
         self.warnings: Counter[str] = Counter()
 
@@ -69,8 +68,9 @@ class Report:
             reason = outcome.error.replace(str(example), "").lstrip(": ")
             self.left_out.add(str(example), reason.replace(key_of(example), "..."))
             return
-        self.written.append(example)
+        self.written += 1
         self.atoms += outcome.n_atoms
+        self.bytes += outcome.n_bytes
         if self.debug:
             say(f"computed: {example}, {outcome.n_atoms} atoms")
 
@@ -118,12 +118,11 @@ def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
     from panna.storage.forecast import forecast
 
     calculation = _calculation(config, folders)
-    examples = list_examples(folders.examples)
-    work = sort_out(calculation, examples)
+    work = sort_out(calculation, list_examples(folders.examples))
     for folder in (folders.output, folders.log):
         make_folder(folder)
     say(f"Descriptors of the examples in {folders.examples}")
-    expected = forecast(calculation, work.todo or examples)
+    expected = forecast(calculation, work.todo or work.done)
     processes = min(config["PARALLELIZATION"]["number_of_process"], _most_processes())
     workers = (
         f"{counted(ranks.workers, 'rank')} of an MPI run, and one that hands out the examples"
@@ -131,7 +130,7 @@ def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
         else _processes(config["PARALLELIZATION"]["number_of_process"], processes, len(work.todo))
     )
     _say_plan(config, calculation, work, expected, workers)
-    discard_stale(work)
+    discard_stale(calculation, work)
     report = Report(args.debug)
     try:
         if work.todo:
@@ -141,11 +140,11 @@ def _calculate(argv: list[str] | None, ranks: MpiPool | None) -> int:
                     failed = report.left_out.count
                     progress.advance(text=f"{failed} left out" if failed else "")
     except KeyboardInterrupt:
-        say(f"{counted(len(report.written), 'file')} written; start again to continue from there")
+        say(f"{counted(report.written, 'file')} written; start again to continue from there")
         raise
     finally:
         # Also after an interruption: other programs may want to know what is there.
-        write_computed_list(folders.log, [*work.done, *report.written])
+        write_computed_list(folders.log, calculation, work)
     _say_result(folders, work, report, calculation)
     return 2 if report.left_out.count else 0
 
@@ -233,13 +232,12 @@ def _processes(asked: int, used: int, todo: int) -> str:
 
 
 def _say_result(folders: Folders, work: Worklist, report: Report, calculation: Calculation) -> None:
-    size = sum(calculation.target(example).stat().st_size for example in report.written)
     say()
     for warning, count in report.warnings.items():
         say(f"warning: {counted(count, 'example')}: {warning}")
     if work.todo:
-        content = f"({counted(report.atoms, 'atom')}, {readable_bytes(size)})"
-        say(f"{counted(len(report.written), 'file')} {content} written to {folders.output}")
+        content = f"({counted(report.atoms, 'atom')}, {readable_bytes(report.bytes)})"
+        say(f"{counted(report.written, 'file')} {content} written to {folders.output}")
     else:
         say(f"Nothing to do: {counted(len(work.done), 'file')} up to date in {folders.output}")
     report.left_out.say_reasons(counted(report.left_out.count, "example"))

@@ -90,9 +90,9 @@ def _say_plan(config: Config, plan: Plan, todo: list[Target]) -> None:
     from panna.storage.bin_file import read_bin
 
     packing = plan.packing
-    frames = [path for target in plan.targets for path in target.frames]
+    frames = (path for target in plan.targets for path in target.frames)
     size = readable_bytes(sum(path.stat().st_size for path in frames))
-    first = read_bin(frames[0])
+    first = read_bin(plan.targets[0].frames[0])
     order = "shuffled" if packing.shuffle else "sorted by name"
     if packing.split:
         order = f"sets drawn with seed {packing.seed}, each {order}"

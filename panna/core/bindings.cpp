@@ -424,7 +424,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_isa", &panna::kernels::use, "Choose an instruction set by name.");
   m.def("isas", [] {
     std::vector<std::string> names;
-    for (const char* name : {"baseline", "avx2", "avx512"})
+    for (const char* name : {PANNA_BASELINE, "avx2", "avx512"})
       if (panna::kernels::find(name) != nullptr) names.push_back(name);
     return names;
   }, "Instruction sets that this machine can run.");

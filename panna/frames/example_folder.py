@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from panna.errors import FileError, FrameError
-from panna.files import files_in
 from panna.frames.example_file import SUFFIX, key_of, read_example, write_example
 from panna.frames.frame import Frame
+from panna.listing import Listing, files_in
 
 HASH_DIGITS = 16
 
 
-def list_examples(folder: str | Path) -> list[Path]:
+def list_examples(folder: str | Path) -> Listing:
     """The *.example files of a folder (not of the folders in it), sorted by name.
 
     Raises:
@@ -24,6 +26,10 @@ def list_examples(folder: str | Path) -> list[Path]:
     """
     hint = "expected *.example files, which the parsers in panna/tools make"
     examples = files_in(folder, SUFFIX, hint)
+    # Eight bytes for each; a collision, if there ever is one, costs memory only.
+    hashes = (hash(key_of(example).casefold()) for example in examples)
+    if len(np.unique(np.fromiter(hashes, np.int64, len(examples)))) == len(examples):
+        return examples
     seen: dict[str, Path] = {}
     for example in examples:
         other = seen.setdefault(key_of(example).casefold(), example)

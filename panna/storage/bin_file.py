@@ -23,7 +23,8 @@ import numpy as np
 
 from panna import __version__
 from panna.errors import StorageError
-from panna.files import atomic_write, files_in
+from panna.files import atomic_write
+from panna.listing import Listing, files_in
 from panna.storage.bin_trailer import MAGIC, TAIL, decode_trailer, encode_trailer
 from panna.storage.record import FLOAT32_EXACT, DescriptorRecord, SparseDerivatives
 
@@ -111,7 +112,7 @@ def read_bin(path: str | Path) -> DescriptorRecord:
     )
 
 
-def list_bins(folder: str | Path) -> list[Path]:
+def list_bins(folder: str | Path) -> Listing:
     """The *.bin files of a folder (not of the folders in it), sorted by name.
 
     Raises:

@@ -20,11 +20,14 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from panna.descriptors.parameters import DescriptorParameters
 from panna.errors import PannaError, StorageError
 from panna.files import atomic_write, sha256_of
-from panna.frames.example_file import ExampleWarning, key_of, read_example
+from panna.frames.example_file import SUFFIX, ExampleWarning, key_of, read_example
 from panna.frames.frame import Frame
+from panna.listing import Listing, list_files
 from panna.storage.bin_file import read_bin, write_bin
 from panna.storage.bin_trailer import read_header
 from panna.storage.frame_record import describe
@@ -60,6 +63,10 @@ class Calculation:
         """The .bin file of an example: the same name with another extension."""
         return self.output_dir / (key_of(example) + ".bin")
 
+    def there(self) -> Listing:
+        """The .bin files of the output folder."""
+        return list_files(self.output_dir, ".bin")
+
     def options(self) -> dict[str, Any]:
         """What a .bin file remembers of these options."""
         return {
@@ -80,10 +87,11 @@ class Calculation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one example: atoms, or the reason of a failure, and warnings about it."""
+    """What became of one example: atoms and bytes written, or why it failed, and warnings."""
 
     example: Path
     n_atoms: int = 0
+    n_bytes: int = 0
     error: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -92,41 +100,42 @@ class Outcome:
 class Worklist:
     """Examples to compute and examples whose .bin is up to date.
 
-    stale: the .bin files of `todo` that are damaged or do not belong to their example any more.
+    stale: those of `todo` whose .bin is damaged or does not belong to them any more.
     strangers: .bin files of no example; whoever packs the folder packs them too.
     """
 
-    todo: tuple[Path, ...]
-    done: tuple[Path, ...]
-    stale: tuple[Path, ...]
-    strangers: tuple[Path, ...]
+    todo: Listing
+    done: Listing
+    stale: Listing
+    strangers: Listing
 
 
-def sort_out(calculation: Calculation, examples: Sequence[Path]) -> Worklist:
+def sort_out(calculation: Calculation, examples: Listing) -> Worklist:
     """Finds out which examples are still to be computed; changes nothing.
 
     Raises:
       StorageError: a .bin was made with another descriptor or other options, or does not say.
     """
-    todo, done, stale = [], [], []
-    for example in examples:
+    there = calculation.there()
+    done, stale = np.zeros((2, len(examples)), bool)
+    for number, example in enumerate(examples):
         target = calculation.target(example)
-        if not target.exists():
-            todo.append(example)
-        elif _up_to_date(calculation, example, target):
-            done.append(example)
-        else:
-            todo.append(example)
-            stale.append(target)
-    expected = {calculation.target(example) for example in examples}
-    strangers = sorted(set(calculation.output_dir.glob("*.bin")) - expected)
-    return Worklist(tuple(todo), tuple(done), tuple(stale), tuple(strangers))
+        if there.holds(target.name):
+            done[number] = _up_to_date(calculation, example, target)
+            stale[number] = not done[number]
+    strange = (not examples.holds(_example_name(target)) for target in there)
+    return Worklist(
+        todo=examples.select(~done),
+        done=examples.select(done),
+        stale=examples.select(stale),
+        strangers=there.select(np.fromiter(strange, bool, len(there))),
+    )
 
 
-def discard_stale(work: Worklist) -> None:
+def discard_stale(calculation: Calculation, work: Worklist) -> None:
     """Deletes the .bin files that are to be replaced, so that none outlives a failure."""
-    for target in work.stale:
-        target.unlink(missing_ok=True)
+    for example in work.stale:
+        calculation.target(example).unlink(missing_ok=True)
 
 
 def compute_one(calculation: Calculation, example: Path) -> Outcome:
@@ -142,14 +151,15 @@ def compute_one(calculation: Calculation, example: Path) -> Outcome:
             record = _describe_example(calculation, example)
         except PannaError as error:
             return Outcome(example, error=_with_file(str(error), example))
+    target = calculation.target(example)
     try:
-        write_bin(calculation.target(example), record, sparse=calculation.derivatives == "sparse")
+        write_bin(target, record, sparse=calculation.derivatives == "sparse")
     except StorageError as error:
         return Outcome(example, error=_with_file(str(error), example))
     said = [str(w.message) for w in caught]
     if not record.descriptors.any():
         said.append(ALL_ZERO)
-    return Outcome(example, record.n_atoms, warnings=tuple(said))
+    return Outcome(example, record.n_atoms, target.stat().st_size, warnings=tuple(said))
 
 
 def compute_all(
@@ -176,18 +186,15 @@ def compute_all(
         for example in examples:
             yield compute_one(calculation, example)
         return
-    pool = ProcessPoolExecutor(
-        min(processes, len(examples)), mp_context=get_context("spawn"), initializer=_start_worker
-    )
+    processes = min(processes, len(examples))
     try:
-        yield from _distribute(calculation, examples, pool, processes)
+        with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker) as pool:
+            yield from _distribute(calculation, examples, pool, processes)
     except BrokenProcessPool as error:
         raise StorageError(
             "a worker process ended unexpectedly, most often for lack of memory; what is written "
             "is kept: start again with a smaller number_of_process"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _distribute(
@@ -195,20 +202,31 @@ def _distribute(
 ) -> Iterator[Outcome]:
     """Keeps every worker busy with a few examples in advance: memory stays the same for any set."""
     waiting, running = iter(examples), set()
-    while True:
-        while len(running) < 4 * workers and (example := next(waiting, None)):
-            running.add(pool.submit(compute_one, calculation, example))
-        if not running:
-            return
-        finished, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()
+    try:
+        while True:
+            while len(running) < 4 * workers and (example := next(waiting, None)):
+                running.add(pool.submit(compute_one, calculation, example))
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        for future in running:
+            future.cancel()  # after an error or an interruption
 
 
-def write_computed_list(folder: Path, examples: Sequence[Path]) -> None:
-    """Writes PANNA's list of computed keys, each followed by a comma."""
+def write_computed_list(folder: Path, calculation: Calculation, work: Worklist) -> None:
+    """Writes PANNA's list of the keys of examples that have a .bin, each followed by a comma."""
     with atomic_write(folder / COMPUTED_LIST) as file:
-        file.write("".join(f"{key_of(example)}," for example in sorted(examples)))
+        for target in calculation.there():
+            name = _example_name(target)
+            if work.done.holds(name) or work.todo.holds(name):
+                file.write(f"{target.name.removesuffix('.bin')},")
+
+
+def _example_name(target: Path) -> str:
+    return target.name.removesuffix(".bin") + SUFFIX
 
 
 def _start_worker() -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from panna.errors import StorageError
 from panna.files import atomic_write, make_folder
+from panna.listing import Listing
 from panna.storage.bin_file import list_bins, read_bin
 from panna.storage.bin_trailer import read_header
 from panna.storage.record import DescriptorRecord
@@ -71,7 +71,7 @@ class Target:
     """One output file, the frames that it holds, and a digest of both names and contents."""
 
     path: Path
-    frames: tuple[Path, ...]
+    frames: Listing
     digest: str
 
 
@@ -86,7 +86,7 @@ class Plan:
     packing: Packing
     targets: tuple[Target, ...]
     descriptor: dict[str, Any] | None
-    no_forces: tuple[Path, ...] = ()
+    no_forces: Listing
 
     @property
     def n_frames(self) -> int:
@@ -105,7 +105,8 @@ def make_plan(packing: Packing) -> Plan:
       StorageError: files of different descriptors, damaged files.
     """
     frames = list_bins(packing.input_dir)
-    stamps, descriptor, no_forces = _read_stamps(frames)
+    contents, no_forces, first = _survey(frames)
+    descriptor_hash = "" if first is None else first["descriptor_hash"]
     targets = []
     for folder, members in _subsets(packing, len(frames)):
         n_files = -(-len(members) // packing.elements_per_file)
@@ -113,9 +114,9 @@ def make_plan(packing: Packing) -> Plan:
             chosen = members[i * packing.elements_per_file : (i + 1) * packing.elements_per_file]
             name = f"{packing.prefix}-{i + 1}-{n_files}" if packing.prefix else f"{i + 1}-{n_files}"
             path = packing.output_dir / folder / f"{name}.tfrecord"
-            digest = _digest(packing, [stamps[member] for member in chosen])
-            targets.append(Target(path, tuple(frames[member] for member in chosen), digest))
-    return Plan(packing, tuple(targets), descriptor, no_forces)
+            stamps = (f"{frames[m].name} {descriptor_hash} {contents[m]}" for m in chosen)
+            targets.append(Target(path, frames.select(chosen), _digest(packing, stamps)))
+    return Plan(packing, tuple(targets), (first or {}).get("descriptor"), no_forces)
 
 
 def adopt(plan: Plan) -> None:
@@ -159,12 +160,11 @@ def records_of(target: Target, packing: Packing) -> Iterator[DescriptorRecord]:
         yield _selected(read_bin(path), path, packing)
 
 
-def _read_stamps(
-    frames: list[Path],
-) -> tuple[list[str], dict[str, Any] | None, tuple[Path, ...]]:
-    """What identifies each frame and its contents; the common descriptor; frames without forces."""
-    stamps, no_forces, first = [], [], None
-    for path in frames:
+def _survey(frames: Listing) -> tuple[np.ndarray, Listing, dict[str, Any] | None]:
+    """(N,) int64 that stands for the contents of each frame; those without forces; first header."""
+    contents, no_forces = np.zeros(len(frames), np.int64), np.zeros(len(frames), bool)
+    first = None
+    for number, path in enumerate(frames):
         header = read_header(path)
         found = "" if header is None else header["descriptor_hash"]
         if first is None:
@@ -178,10 +178,9 @@ def _read_stamps(
                 "pack data of one descriptor only: recompute the ones that do not fit"
             )
         if header is not None and all(array["name"] != "forces" for array in header["arrays"]):
-            no_forces.append(path)
-        content = os.path.getsize(path) if header is None else header["content_crc32"]
-        stamps.append(f"{path.name} {found} {content}")
-    return stamps, (first[2] or {}).get("descriptor"), tuple(no_forces)
+            no_forces[number] = True
+        contents[number] = path.stat().st_size if header is None else header["content_crc32"]
+    return contents, frames.select(no_forces), first[2]
 
 
 def _subsets(packing: Packing, n_frames: int) -> list[tuple[str, np.ndarray]]:
@@ -205,9 +204,11 @@ def _subsets(packing: Packing, n_frames: int) -> list[tuple[str, np.ndarray]]:
     return [(name, part) for name, part in zip(SUBSETS, ordered, strict=True) if len(part)]
 
 
-def _digest(packing: Packing, stamps: list[str]) -> str:
-    options = [packing.derivatives, str(packing.per_atom_quantity)]
-    return hashlib.sha256("\n".join(options + stamps).encode()).hexdigest()[:32]
+def _digest(packing: Packing, stamps: Iterable[str]) -> str:
+    digest = hashlib.sha256(f"{packing.derivatives}\n{packing.per_atom_quantity}".encode())
+    for stamp in stamps:
+        digest.update(f"\n{stamp}".encode())
+    return digest.hexdigest()[:32]
 
 
 def _relative(plan: Plan, target: Target) -> str:

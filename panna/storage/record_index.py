@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from panna.errors import StorageError
-from panna.files import files_in
+from panna.listing import files_in
 
 LENGTH = struct.Struct("<Q")
 BEFORE, AFTER = 12, 4  # bytes of framing before and after the data of a record
@@ -26,7 +26,8 @@ def list_tfrecords(folder: str | Path) -> list[Path]:
     Raises:
       FileError: no such folder, or no such file in it.
     """
-    return files_in(folder, ".tfrecord", "expected *.tfrecord files, which tfr_packer makes")
+    hint = "expected *.tfrecord files, which tfr_packer makes"
+    return list(files_in(folder, ".tfrecord", hint))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 //
 // Each instruction set includes the .inl.hpp files again in a namespace of its own, under the
 // compiler's target pragma: one binary, made without -march flags, runs anywhere and is as fast
-// as one made for the machine. Environment: PANNA_ISA = baseline | avx2 | avx512 forces a set.
+// as one made for the machine. Environment: PANNA_ISA = baseline | avx2 | avx512 forces a set; the
+// baseline, what every processor of the architecture has, is called neon on aarch64.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,15 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#define PANNA_INTRINSICS 1  // what the kernels use beyond the compiler's vector extension
+#else
+#define PANNA_INTRINSICS 0
+#endif
+
+#if defined(__aarch64__)
+#define PANNA_BASELINE "neon"
+#else
+#define PANNA_BASELINE "baseline"
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -70,7 +80,7 @@ struct Table {
 namespace baseline {
 #define PANNA_VECTOR_BYTES 16
 #include "panna/kernels/all.inl.hpp"
-PANNA_KERNEL_TABLE("baseline")
+PANNA_KERNEL_TABLE(PANNA_BASELINE)
 #undef PANNA_VECTOR_BYTES
 }  // namespace baseline
 
@@ -99,7 +109,7 @@ PANNA_KERNEL_TABLE("avx512")
 #endif
 
 inline const Table* find(const std::string& name) {
-  if (name == "baseline") return &baseline::table;
+  if (name == "baseline" || name == PANNA_BASELINE) return &baseline::table;
 #ifdef PANNA_X86_DISPATCH
   if (name == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     return &avx2::table;
@@ -114,7 +124,8 @@ inline const Table* best() {
   if (const char* wanted = std::getenv("PANNA_ISA")) {
     if (const Table* table = find(wanted)) return table;
     throw Error(std::string("environment variable PANNA_ISA = ") + wanted +
-                ": unknown or not supported by this processor; expected baseline, avx2 or avx512");
+                ": unknown or not supported by this processor; expected " PANNA_BASELINE
+                ", avx2 or avx512");
   }
   for (const char* name : {"avx512", "avx2"})
     if (const Table* table = find(name)) return table;

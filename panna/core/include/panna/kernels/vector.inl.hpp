@@ -1,6 +1,7 @@
 // A thin vector of doubles or floats on the compiler's vector extension, and the few functions that
 // the kernels need. Included for each instruction set and precision (see dispatch.hpp) inside a
-// namespace of its own. PANNA_VECTOR_BYTES: width of a register; PANNA_SINGLE: 1 for floats.
+// namespace of its own. PANNA_VECTOR_BYTES: width of a register; PANNA_SINGLE: 1 for floats;
+// PANNA_INTRINSICS: 0 does without, where there are none for this width.
 
 #if PANNA_SINGLE
 typedef float Real;
@@ -21,7 +22,9 @@ PANNA_INLINE void store(Real* p, V x) { *reinterpret_cast<VUnaligned*>(p) = x; }
 PANNA_INLINE V all(Real x) { return V{} + x; }
 PANNA_INLINE V select(I mask, V yes, V no) { return mask ? yes : no; }
 PANNA_INLINE V larger(V a, V b) {
-#if PANNA_VECTOR_BYTES == 64 && PANNA_SINGLE
+#if !PANNA_INTRINSICS
+  return a > b ? a : b;
+#elif PANNA_VECTOR_BYTES == 64 && PANNA_SINGLE
   return (V)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
 #elif PANNA_VECTOR_BYTES == 64
   return (V)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
@@ -29,12 +32,10 @@ PANNA_INLINE V larger(V a, V b) {
   return (V)_mm256_max_ps((__m256)a, (__m256)b);
 #elif PANNA_VECTOR_BYTES == 32
   return (V)_mm256_max_pd((__m256d)a, (__m256d)b);
-#elif defined(__SSE2__) && PANNA_SINGLE
+#elif PANNA_SINGLE
   return (V)_mm_max_ps((__m128)a, (__m128)b);
-#elif defined(__SSE2__)
-  return (V)_mm_max_pd((__m128d)a, (__m128d)b);
 #else
-  return a > b ? a : b;
+  return (V)_mm_max_pd((__m128d)a, (__m128d)b);
 #endif
 }
 
@@ -54,28 +55,30 @@ PANNA_INLINE I first_lanes(int n) {
 }
 
 PANNA_INLINE V square_root(V x) {
-#if PANNA_VECTOR_BYTES == 64 && PANNA_SINGLE
-  return (V)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
-#elif PANNA_VECTOR_BYTES == 32 && PANNA_SINGLE
-  return (V)_mm256_sqrt_ps((__m256)x);
-#elif defined(__SSE2__) && PANNA_SINGLE
-  return (V)_mm_sqrt_ps((__m128)x);
-#elif PANNA_VECTOR_BYTES == 64
-  return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)x);
-#elif PANNA_VECTOR_BYTES == 32
-  return (V)_mm256_sqrt_pd((__m256d)x);
-#elif defined(__SSE2__)
-  return (V)_mm_sqrt_pd((__m128d)x);
-#else
+#if !PANNA_INTRINSICS
   for (int i = 0; i < W; ++i) x[i] = static_cast<Real>(__builtin_sqrt(x[i]));
   return x;
+#elif PANNA_VECTOR_BYTES == 64 && PANNA_SINGLE
+  return (V)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
+#elif PANNA_VECTOR_BYTES == 64
+  return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)x);
+#elif PANNA_VECTOR_BYTES == 32 && PANNA_SINGLE
+  return (V)_mm256_sqrt_ps((__m256)x);
+#elif PANNA_VECTOR_BYTES == 32
+  return (V)_mm256_sqrt_pd((__m256d)x);
+#elif PANNA_SINGLE
+  return (V)_mm_sqrt_ps((__m128)x);
+#else
+  return (V)_mm_sqrt_pd((__m128d)x);
 #endif
 }
 
 // 1/sqrt(x) for x > 0: hardware estimate y and the series of (1 - e)^(-1/2) with e = 1 - x y^2, to
 // about one unit in the last place. Divisions and square roots would take longer.
 PANNA_INLINE V inverse_square_root(V x) {
-#if PANNA_SINGLE && defined(__SSE2__)
+#if !PANNA_INTRINSICS
+  return Real(1.0) / square_root(x);
+#elif PANNA_SINGLE
 #if PANNA_VECTOR_BYTES == 64
   const V y = (V)_mm512_maskz_rsqrt14_ps(0xffff, (__m512)x);
 #elif PANNA_VECTOR_BYTES == 32
