@@ -48,13 +48,13 @@ ATOMIC = {
 PARITY = {"Parity/1. Energies", "Parity/2. Forces"}
 RESULT = {
     f"{which} model/{what}"
-    for which in ("4. Last", "5. Best")
+    for which in ("4. Best", "5. Last")
     for what in (
-        "loss",
-        "energy RMSE (eV per atom)",
-        "energy MAE (eV per atom)",
-        "force RMSE (eV per Å)",
-        "force MAE (eV per Å)",
+        "1. energy RMSE (eV per atom)",
+        "2. force RMSE (eV per Å)",
+        "3. energy MAE (eV per atom)",
+        "4. force MAE (eV per Å)",
+        "5. loss",
     )
 }
 HYPERPARAMETERS = {"_hparams_/session_start_info"}
@@ -233,7 +233,7 @@ def test_hyperparameters_and_results_stand_in_one_run(trained):
         value.metadata.plugin_data.content
     )
     found = {name: getattr(one, one.WhichOneof("kind")) for name, one in start.hparams.items()}
-    assert start.group_name == str(trained.resolve())
+    assert start.group_name.startswith(f"run, {trained.parent.name}, ")
     assert found == {
         "learning_rate": 0.01,
         "batch_size": 4,
@@ -252,8 +252,8 @@ def test_hyperparameters_and_results_stand_in_one_run(trained):
     }
     result, validation = points(trained, "result"), points(trained, "validation")
     losses = [float(value) for _, value in validation["1. Losses/1. Total"]]
-    assert [value for _, value in result["4. Last model/loss"]] == losses
-    assert [value for _, value in result["5. Best model/loss"]] == list(
+    assert [value for _, value in result["5. Last model/5. loss"]] == losses
+    assert [value for _, value in result["4. Best model/5. loss"]] == list(
         np.minimum.accumulate(losses)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,12 @@ def hyperparameters(settings: Mapping[str, Any], model: Model) -> dict[str, Any]
 
 
 def table_row(values: Mapping[str, Any], train_dir: str | Path) -> list[Summary]:
-    """One row of the table; its name is the full path of the training."""
-    # Trainings with the same name would be averaged.
-    return [api.hparams_pb(dict(values), trial_id=str(Path(train_dir).resolve()))]
+    """One row of the table, named after the folder of the training."""
+    path = Path(train_dir).resolve()
+    # Rows of the same name would be averaged: the digest keeps folders of the same name apart.
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:6]
+    name = f"{path.name}, {path.parent.name}, {digest}"
+    return [api.hparams_pb(dict(values), trial_id=name)]
 
 
 def _of_species(model: Model, texts: list[str]) -> str:

@@ -28,13 +28,13 @@ ERRORS = {
 }
 OF_FORCES = ("mean_force_loss", "force_rmse", "force_mae")
 BATCH_PREFIX = "3. Single batches/"
-LAST, BEST = "4. Last model/", "5. Best model/"
-RESULTS = {
-    "loss": "mean_loss",
-    "energy RMSE (eV per atom)": "energy_rmse",
-    "energy MAE (eV per atom)": "energy_mae",
-    "force RMSE (eV per Å)": "force_rmse",
-    "force MAE (eV per Å)": "force_mae",
+BEST, LAST = "4. Best model/", "5. Last model/"
+RESULTS = {  # the first ones are columns of the table of trainings by default
+    "1. energy RMSE (eV per atom)": "energy_rmse",
+    "2. force RMSE (eV per Å)": "force_rmse",
+    "3. energy MAE (eV per atom)": "energy_mae",
+    "4. force MAE (eV per Å)": "force_mae",
+    "5. loss": "mean_loss",
 }
 
 
@@ -49,7 +49,7 @@ def errors(values: Errors, prefix: str = "") -> list[Summary]:
 
 
 def result(values: Errors, prefix: str) -> list[Summary]:
-    """The errors of a model, LAST or BEST, by which trainings are compared."""
+    """The errors of a model, BEST or LAST, by which trainings are compared."""
     return _curves(RESULTS, values, prefix)
 
 
