@@ -72,8 +72,7 @@ class Loop:
             validation,
             options.constants["settings"],
             options.total_steps,
-            step.derivatives.descriptor,
-            step.derivatives.threads,
+            0 if step.derivatives is None else step.derivatives.threads,
         )
         self._saved_step: int | None = None
 
@@ -145,7 +144,12 @@ class Loop:
         ):
             self._save_best(validation)
         self._board.epoch(
-            position, rate, train, validation, lambda: present_model(self.step, self.template)
+            position,
+            rate,
+            train,
+            validation,
+            model=lambda: present_model(self.step, self.template),
+            last=position.step == self.options.total_steps,
         )
 
     def _validate(self) -> Errors | None:
@@ -203,4 +207,4 @@ class Loop:
 
 
 def _names(batch: Batch) -> str:
-    return listed(frame_names(batch["name"].numpy()), SHOWN_NAMES)
+    return listed(frame_names(batch["name"]), SHOWN_NAMES)

@@ -13,11 +13,12 @@ import tensorflow as tf
 from panna import __version__
 from panna.config.reader import Config
 from panna.descriptors.parameters import from_dict
-from panna.network.energy import Scaling
+from panna.descriptors.scaling import Scaling
+from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.adam import Adam, AdamOptions
-from panna.training.data import TrainingData, open_training_data
+from panna.training.data import Reading, TrainingData, no_report, open_training_data
 from panna.training.loop import Loop, LoopOptions
 from panna.training.networks import Architecture, architectures, first_networks
 from panna.training.objective import Objective
@@ -27,7 +28,7 @@ from panna.training.scaling import standardisation
 from panna.training.schedule import Schedule
 from panna.training.state import Position, restore
 from panna.training.statistics import Statistics, collect
-from panna.training.step import Derivatives, Step
+from panna.training.step import Step
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ class Session:
         return self.total_steps / self.data.train.n_batches
 
 
-def prepare(config: Config) -> Session:
+def prepare(config: Config, reading: Reading = no_report) -> Session:
     """Sets up a training, new or continued.
 
     Args:
       config: read with the TRAIN schema.
+      reading: shows the progress of reading the data.
     Raises:
       ConfigError: keys that do not fit the data or each other.
       StorageError: data that are missing, damaged or without what the training needs.
@@ -73,7 +75,7 @@ def prepare(config: Config) -> Session:
     train_dir = config["IO_INFORMATION"]["train_dir"]
     checkpoint = last_checkpoint(config)
     before = checkpoint.state.get("source") if checkpoint else None
-    data = open_training_data(config, before)
+    data = open_training_data(config, before, reading)
     networks = architectures(config, data.species)
     g_size = data.summary.g_size
     statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
@@ -86,9 +88,11 @@ def prepare(config: Config) -> Session:
         check_settings(config, checkpoint, now)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
+    repeated = _repeated(data, statistics)
+    scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
+    data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
     position = restore(step, checkpoint) if checkpoint else Position()
-    repeated = _repeated(data, statistics)
     validation = _identity(data)
     if checkpoint is not None and checkpoint.state.get("validation") != validation:
         # Losses on other data cannot be compared.
@@ -168,36 +172,39 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
 
     networks = variables(model.networks)
     averaged = variables(model.networks) if training["average_decay"] > 0 else None
-    descriptor = from_dict(model.descriptor) if data.source == "on_the_fly" else None
     objective = Objective(
         energy_loss=training["loss_function"],
         force_loss=training["floss_function"],
         forces_cost=training["forces_cost"],
     )
-    derivatives = Derivatives(
-        source=data.source,
-        descriptor=descriptor,
-        threads=config["PARALLELIZATION"]["intra_op_parallelism_threads"],
-    )
     adam = AdamOptions(training["beta1"], training["beta2"], training["adam_eps"])
     return Step(
         networks=networks,
         averaged=averaged,
-        scaling=None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std),
+        std=model.scale_std,
         offsets=model.offsets,
         objective=objective,
-        derivatives=derivatives,
+        derivatives=_derivatives(config, data, model),
         optimiser=Adam(trainable_variables(networks), adam),
         decay=training["average_decay"],
-        signature=data.train.signature,
     )
+
+
+def _derivatives(config: Config, data: TrainingData, model: Model) -> Derivatives | None:
+    threads = config["PARALLELIZATION"]["intra_op_parallelism_threads"]
+    if data.source == "none":
+        return None
+    if data.source == "stored":
+        return Stored(threads)
+    mixed = config["TRAINING_PARAMETERS"]["precision"] == "float32"
+    return OnTheFly(from_dict(model.descriptor), mixed, threads)
 
 
 def _identity(data: TrainingData) -> list[list[Any]]:
     """What tells the validation data apart: names and sizes of their files."""
     if data.validation is None:
         return []
-    return [[path.name, path.stat().st_size] for path in data.validation.source.index.files]
+    return [[path.name, path.stat().st_size] for path in data.validation.index.files]
 
 
 def _repeated(data: TrainingData, training: Statistics) -> int:

@@ -13,6 +13,8 @@ from panna.training.board import cadence, sample
 from panna.training.board.cadence import SHARE, Cadence
 from panna.training.board.sample import choose_sample
 
+MODEL = SimpleNamespace(scale_mean=None)  # all that counts of it
+
 
 class Clock:
     """Time that passes when it is told to."""
@@ -63,15 +65,15 @@ def test_the_sample_is_bounded_and_fixed_by_the_seed(tmp_path, monkeypatch):
     # Frames of 14, 14 and 3 atoms in turn, or the like.
     files = write_data(tmp_path / "data", records(ONE_SPECIES, 30)).iterdir()
     data = open_dataset(list(files), 1, ONE_SPECIES.size, "on_the_fly", batch_size=4)
-    whole = choose_sample("train", data, 0)
+    whole = choose_sample("train", data, 0, MODEL)
     assert whole.n_frames == 30 and "vectors" in whole.batch
     monkeypatch.setattr(sample, "MOST_FRAMES", 9)
-    assert choose_sample("train", data, 0).n_frames == 9
+    assert choose_sample("train", data, 0, MODEL).n_frames == 9
     monkeypatch.setattr(sample, "MOST_ATOMS", 50)
-    one, same, other = (choose_sample("train", data, seed).batch for seed in (0, 0, 1))
+    one, same, other = (choose_sample("train", data, seed, MODEL).batch for seed in (0, 0, 1))
     n_atoms = one["n_atoms"].sum()
     assert n_atoms == len(one["species"]) and 50 - whole.batch["n_atoms"].max() < n_atoms <= 50
     assert all(np.array_equal(one[name], same[name]) for name in one)
     assert list(one["name"]) != list(other["name"])
     monkeypatch.setattr(sample, "MOST_ATOMS", 1)
-    assert choose_sample("train", data, 0).n_frames == 1
+    assert choose_sample("train", data, 0, MODEL).n_frames == 1

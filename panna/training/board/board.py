@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from panna.descriptors.parameters import DescriptorParameters
+from panna.descriptors.parameters import from_dict
 from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import counted
@@ -37,10 +37,10 @@ class Board:
     Args:
       train_dir: folder of the training.
       model: any model of this training; its networks do not matter.
-      train, validation: the data; the pictures are those of the validation set if there is one.
+      train, validation: the data, standardised; the pictures are those of the validation set if
+        there is one.
       settings: of the training, by "[SECTION] key".
       total_steps: in the whole run.
-      descriptor: for the forces of the parity plots; None for none.
       threads: of the core, 0 for all.
     """
 
@@ -52,14 +52,15 @@ class Board:
         validation: Dataset | None,
         settings: Mapping[str, Any],
         total_steps: int,
-        descriptor: DescriptorParameters | None,
         threads: int,
     ) -> None:
         self._train_dir, self._species = train_dir, model.species
         self._train, self._validation = train, validation
+        self._model = model
         self._values = hyperparameters(settings, model)
-        self._descriptor, self._threads = descriptor, threads
-        self._total_steps = total_steps
+        # For the forces of the parity plots.
+        self._descriptor = from_dict(model.descriptor) if model.descriptor else None
+        self._threads = threads
         self._files = EventFiles(train_dir)
         epochs = math.ceil(total_steps / train.n_batches)
         self._distributions = Cadence(epochs, DISTRIBUTIONS, cost=0.05)
@@ -68,8 +69,8 @@ class Board:
     @cached_property
     def _sample(self) -> Sample:
         if self._validation is None:
-            return choose_sample(TRAIN, self._train, self._train.seed)
-        return choose_sample(VALIDATION, self._validation, self._train.seed)
+            return choose_sample(TRAIN, self._train, self._train.seed, self._model)
+        return choose_sample(VALIDATION, self._validation, self._train.seed, self._model)
 
     def start(self, position: Position) -> None:
         """Continues the files at a position, or begins them."""
@@ -87,6 +88,7 @@ class Board:
         train: Errors,
         validation: Errors | None,
         model: Callable[[], Model],
+        last: bool,
     ) -> None:
         """The end of an epoch, or of the training.
 
@@ -95,13 +97,13 @@ class Board:
           learning_rate: of the next step.
           train, validation: means over the epoch.
           model: the present model, asked for only when it is looked at.
+          last: the training ends here; everything is shown.
         """
         step = position.step
         curves = scalars.learning_rate(learning_rate) + scalars.errors(train)
         self._files.write(TRAIN, step, curves)
         if validation is not None:
             self._files.write(VALIDATION, step, scalars.errors(validation))
-        last = step == self._total_steps
         if self._distributions.due(position.epoch, last):
             with self._distributions.measured():
                 self._write_distributions(step, model())
