@@ -36,15 +36,34 @@ def energies_and_gradients(
     gradients = np.zeros(descriptors.shape)
     for s, network in enumerate(model.networks):
         atoms = np.flatnonzero(np.asarray(species) == s)
-        inputs = descriptors[atoms]
-        if model.scale_mean is not None:
-            inputs = (inputs - model.scale_mean[s]) / model.scale_std[s]
-        values, slopes = _run(network, inputs, with_gradients)
+        values, slopes = _run(network, _inputs(model, s, descriptors[atoms]), with_gradients)
         energies[atoms] = values + model.offsets[s]
         if with_gradients:
             std = 1.0 if model.scale_std is None else model.scale_std[s]
             gradients[atoms] = slopes / std
     return energies, gradients
+
+
+def last_hidden_layer(model: Model, species: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+    """What the last layers see: the atoms as the networks describe them.
+
+    Args:
+      species: (N,) integers, position in model.species.
+      descriptors: (N, g), as calculated (not standardised).
+    Returns:
+      (N, width) float64, width that of the widest network; narrower ones are filled up with zeros.
+    """
+    found = np.zeros((len(species), max(n.weights[-1].shape[0] for n in model.networks)))
+    for s, network in enumerate(model.networks):
+        atoms = np.flatnonzero(np.asarray(species) == s)
+        x = _inputs(model, s, np.asarray(descriptors[atoms], np.float64))
+        layers = zip(network.weights, network.biases, network.activations, strict=True)
+        for weights, biases, name in list(layers)[:-1]:
+            x = ACTIVATIONS[name].layer(
+                x, weights.astype(np.float64), biases.astype(np.float64), np
+            )
+        found[atoms, : x.shape[1]] = x
+    return found
 
 
 def stored_forces(record: DescriptorRecord, gradients: np.ndarray) -> np.ndarray:
@@ -71,6 +90,13 @@ def stored_forces(record: DescriptorRecord, gradients: np.ndarray) -> np.ndarray
     slopes = np.asarray(gradients, np.float64).ravel()[derivatives.rows]
     flat = np.bincount(derivatives.cols, slopes * derivatives.values, 3 * record.n_atoms)
     return -flat.reshape(-1, 3)
+
+
+def _inputs(model: Model, s: int, descriptors: np.ndarray) -> np.ndarray:
+    """(N, g) float64 descriptors of one species -> (N, g) inputs of its network."""
+    if model.scale_mean is None:
+        return descriptors
+    return (descriptors - model.scale_mean[s]) / model.scale_std[s]
 
 
 def _run(

@@ -12,6 +12,7 @@ from panna.errors import TrainingError
 from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import listed
+from panna.training.board.board import Board
 from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
@@ -19,10 +20,8 @@ from panna.training.schedule import Schedule
 from panna.training.state import Position, present_model, take_checkpoint
 from panna.training.statistics import frame_names
 from panna.training.step import Batch, Outcome, Step
-from panna.training.summaries import Summaries
 
 SHOWN_NAMES = 10
-HISTOGRAMS = 50  # in a whole run, at most
 Report = Callable[[int, str], None]
 
 
@@ -66,9 +65,15 @@ class Loop:
         self.last_validation: Errors | None = None
         self.last_training: Errors | None = None
         self._table = MetricsTable(options.train_dir)
-        self._summaries = Summaries(options.train_dir, template.species)
-        epochs = math.ceil(options.total_steps / train.n_batches)
-        self._histogram_epochs = math.ceil(epochs / HISTOGRAMS)
+        self._board = Board(
+            options.train_dir,
+            template,
+            train,
+            validation,
+            options.constants["settings"],
+            options.total_steps,
+            0 if step.derivatives is None else step.derivatives.threads,
+        )
         self._saved_step: int | None = None
 
     def run(self, report: Report) -> int | None:
@@ -84,13 +89,14 @@ class Loop:
         """
         self._table.start(self.position.epoch)
         try:
+            self._board.start(self.position)
             with StopRequest() as stop:
                 for _ in self._steps(report):
                     if stop.signal is not None:
                         self._save()
                         return stop.signal
         finally:
-            self._summaries.close()
+            self._board.close()
         return None
 
     def _steps(self, report: Report) -> Iterator[None]:
@@ -121,7 +127,7 @@ class Loop:
         position.batch += 1
         position.errors = position.errors.plus(outcome.sums)
         if self.options.summary_steps and position.step % self.options.summary_steps == 0:
-            self._summaries.batch(position.step, Errors().plus(outcome.sums))
+            self._board.batch(position.step, Errors().plus(outcome.sums))
 
     def _end_of_epoch(self, complete: bool) -> None:
         """Validation, a row of metrics.csv, summaries; at the end of the run also in mid-epoch."""
@@ -131,17 +137,20 @@ class Loop:
         finished = position.epoch + (1 if complete else position.batch / self.train.n_batches)
         rate = self.schedule(position.step)
         self._table.add(finished, position.step, rate, train, validation)
-        self._summaries.epoch(position.step, rate, train, validation)
-        last = position.step == self.options.total_steps
-        if position.epoch % self._histogram_epochs == 0 or last:
-            self._summaries.histograms(position.step, self.step.evaluated)
-        self._summaries.flush()
         if complete:
             position.epoch, position.batch, position.errors = position.epoch + 1, 0, Errors()
         if validation is not None and (
             position.best_loss is None or validation.mean_loss < position.best_loss
         ):
             self._save_best(validation)
+        self._board.epoch(
+            position,
+            rate,
+            train,
+            validation,
+            model=lambda: present_model(self.step, self.template),
+            last=position.step == self.options.total_steps,
+        )
 
     def _validate(self) -> Errors | None:
         if self.validation is None:

@@ -49,7 +49,6 @@ def trained(data, tmp_path_factory):
         data / "train",
         data / "validation",
         TRAINING_PARAMETERS__max_epochs="6",
-        IO_INFORMATION__log_frequency="2",
         IO_INFORMATION__max_ckpt_to_keep="3",
     )
     assert run(ini) == 0
@@ -83,37 +82,6 @@ def test_reference_energies_are_fitted_unless_given(trained):
     offsets = last_model(trained / "run").offsets
     # The energies beyond the true offsets are a few tenths of an eV per atom.
     np.testing.assert_allclose(offsets, [OFFSETS["Si"], OFFSETS["O"]], atol=10.0)
-
-
-def test_event_files_hold_the_announced_tags(trained):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    tags, steps = {}, {}
-    for name in ("train", "validation"):
-        events = EventAccumulator(str(trained / "run" / "tensorboard" / name)).Reload()
-        tags[name] = set(events.Tags()["tensors"])
-        steps[name] = {tag: [e.step for e in events.Tensors(tag)] for tag in tags[name]}
-    curves = {
-        "1. Losses/1. Total",
-        "1. Losses/2. Energy",
-        "1. Losses/3. Forces",
-        "2. Metrics/1. RMSE/atom",
-        "2. Metrics/2. MAE/atom",
-        "2. Metrics/3. Force components RMSE",
-        "2. Metrics/4. Force components MAE",
-    }
-    histograms = {
-        f"S{symbol}.{s}/{kind}{layer}"
-        for s, symbol in enumerate(("Si", "O"))
-        for kind in "Wb"
-        for layer in range(3)
-    }
-    batches = {"3. Single batches/" + tag for tag in curves}
-    assert tags["train"] == curves | histograms | batches | {"learning_rate"}
-    assert tags["validation"] == curves
-    assert steps["validation"]["1. Losses/1. Total"] == [3, 6, 9, 12, 15, 18]
-    assert steps["train"]["SSi.0/W0"] == [3, 6, 9, 12, 15, 18]
-    assert steps["train"]["3. Single batches/1. Losses/1. Total"] == list(range(2, 19, 2))
 
 
 def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):

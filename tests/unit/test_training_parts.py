@@ -13,6 +13,7 @@ import tensorflow as tf
 from panna.errors import FileError, StorageError, TrainingError
 from panna.network.initialise import initial_network
 from panna.network.parameters import Model
+from panna.training.board.event_files import EventFiles
 from panna.training.checkpoints import (
     Checkpoint,
     checkpoint_path,
@@ -27,7 +28,6 @@ from panna.training.reference_energies import fit_reference_energies
 from panna.training.scaling import FLOOR, standardisation
 from panna.training.schedule import Schedule
 from panna.training.statistics import collect
-from panna.training.summaries import Summaries
 from panna.training.tensorflow_setup import prepare_tensorflow
 
 
@@ -131,11 +131,11 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "{{node Flush}} events; No space left")
 
-    summaries = Summaries(tmp_path, ["Si"])
-    summaries.epoch(1, 0.01, Errors(), None)
-    monkeypatch.setattr(type(summaries._writer("train")), "flush", full)
+    files = EventFiles(tmp_path)
+    files.write("train", 1, [])
+    monkeypatch.setattr(type(files._writers["train"]), "flush", full)
     with pytest.raises(FileError, match=r"tensorboard: cannot be written \(events; No space left"):
-        summaries.flush()
+        files.flush()
 
 
 def test_the_table_forgets_rows_of_epochs_that_will_be_done_again(tmp_path):
