@@ -183,8 +183,8 @@ def torch_steps(system: str, source: str, folder: Path) -> tuple[Callable, Calla
 
             data["aev"] = torchani.AEVComputer.from_constants(
                 # torchani wants a radial cutoff beyond the angular one.
-                p.rc_rad + 1e-4, p.rc_ang, p.eta_rad[0], p.rs_rad, p.eta_ang[0], p.zeta[0], p.rs_ang,
-                p.thetas, len(p.species),
+                p.rc_rad + 1e-4, p.rc_ang, p.eta_rad[0], p.rs_rad, p.eta_ang[0], p.zeta[0],
+                p.rs_ang, p.thetas, len(p.species),
             )  # fmt: skip
             frames = [frame_of(atoms) for atoms in structures(system)][: BATCH[system]]
             data["frames"] = frames
