@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from panna.errors import FileError
-
-BLOCK = 10_000  # names that are Python strings at the same time
 
 
 class Listing(Sequence[Path]):
@@ -49,19 +46,20 @@ def list_files(folder: str | os.PathLike[str], suffix: str) -> Listing:
     Empty if there is no such folder.
     """
     folder = Path(folder)
-    blocks = [np.empty(0, "S1")]
-    if folder.is_dir():
-        with os.scandir(folder) as entries:
-            found = (
-                os.fsencode(entry.name)
-                for entry in entries
-                if entry.name.endswith(suffix) and entry.is_file()
-            )
-            while block := list(islice(found, BLOCK)):
-                blocks.append(np.array(block))
-    names = np.concatenate(blocks)
+    longest = max(map(len, _names(folder, suffix)), default=1)
+    # What comes into the folder between the two looks and has a longer name is left for later.
+    found = (name for name in _names(folder, suffix) if len(name) <= longest)
+    names = np.fromiter(found, f"S{longest}")
     names.sort()
     return Listing(folder, names)
+
+
+def _names(folder: Path, suffix: str) -> Iterator[bytes]:
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(suffix) and entry.is_file():
+                    yield os.fsencode(entry.name)
 
 
 def files_in(folder: str | os.PathLike[str], suffix: str, hint: str) -> Listing:
