@@ -76,10 +76,19 @@ def _run(argv: list[str] | None) -> int:
     with only_writer(config["IO_INFORMATION"]["train_dir"], "panna_train"):
         session = prepare(config)
         _say_plan(config, session, device)
-        if session.position.step >= session.total_steps:
-            say("\nNothing is left to do; for a longer training raise max_epochs or max_steps.")
+        if session.finished:
+            more = (
+                "early_stopping_patience"
+                if session.loop.stopped_early
+                else "max_epochs or max_steps"
+            )
+            say(f"\nNothing is left to do; for a longer training raise {more}.")
             return 0
         return _train(config, session)
+
+
+def _limit(session: Session) -> str:
+    return "early_stopping_patience" if session.loop.stopped_early else "max_epochs or max_steps"
 
 
 def _say_plan(config: Config, session: Session, device: str) -> None:
@@ -108,7 +117,7 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         (
             "length",
             f"{session.total_steps} steps, {session.epochs:.6g} epochs of {data.train.n_batches} "
-            f"steps; learning rate {rate(0):g} to {final:.3g}",
+            f"steps; learning rate {rate(0):g} to {final:.3g}, {rate.kind}",
         ),
         ("to", str(io["train_dir"])),
     ]
@@ -141,6 +150,9 @@ def _train(config: Config, session: Session) -> int:
         say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")
         say("The same command continues the training.")
         return 128 + signal
+    if session.loop.stopped_early:
+        epochs = counted(session.position.epochs_without_progress(), "epoch")
+        say(f"Stopped after step {session.position.step}: {epochs} without a better validation.")
     _say_result(config, session)
     return 0
 

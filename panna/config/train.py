@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from panna.config.reader import Config
-from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, SameAs, Schema, Section
+from panna.config.schema import Key, Problem, SameAs, Schema, Section
+from panna.config.train_losses import LOSS_KEYS, check_losses
+from panna.config.train_optimiser import (
+    OPTIMISER_KEYS,
+    check_learning_rate,
+    check_length,
+    check_optimiser,
+)
 from panna.config.values import (
     boolean,
     choice,
@@ -19,7 +26,6 @@ from panna.config.values import (
     fraction,
     integer,
     non_negative_integer,
-    non_negative_real,
     path,
     positive_integer,
     positive_real,
@@ -40,29 +46,6 @@ activation = choice(
               "rl": "relu", "3": "relu", "th": "tanh", "4": "tanh", "2": "rbf"},
 )  # fmt: skip
 
-CAPPED = f"exponential losses are {NOT_YET}; use quad_atom, or quad_std_atom"
-energy_loss = choice(
-    "quad",
-    "quad_atom",
-    "quad_std_atom",
-    refused=dict.fromkeys(
-        ("exp_quad", "exp_quad_atom", "exp_quad_std_atom", "quad_exp_tanh", "quad_exp_tanh_atom",
-         "quad_exp_tanh_std_atom"),
-        CAPPED,
-    ),
-)  # fmt: skip
-force_loss = choice(
-    "quad",
-    "quad_atom",
-    "quad_percomp",
-    refused=dict.fromkeys(
-        ("exp_quad", "exp_quad_atom"), f"exponential losses are {NOT_YET}; use quad_atom"
-    ),
-)
-reduction = choice(
-    "mean", refused={"sum": "losses are means over the frames of a batch, independent of its size; "
-                            "multiply learning_rate and forces_cost accordingly"}
-)  # fmt: skip
 input_format = choice(
     "TFR",
     refused={"example": "descriptors are computed by gvect_calculator and packed by tfr_packer; "
@@ -177,48 +160,8 @@ TRAINING = Section(
     "TRAINING_PARAMETERS",
     (
         Key("batch_size", positive_integer, meaning="frames in a batch"),
-        Key("learning_rate", positive_real, 1e-3, meaning="of Adam, at the first step"),
-        Key("learning_rate_final", positive_real, None,
-            meaning="learning rate at the last step; it decays exponentially over the whole run"),
-        Key("learning_rate_constant", boolean, True,
-            meaning="False: learning_rate * decay_factor ^ (step / decay_step)"),
-        Key("learning_rate_decay_factor", positive_real, None),
-        Key("learning_rate_decay_step", positive_real, None, unit="steps"),
-        Key("staircase_decay_type", boolean, False, meaning="the exponent is rounded down"),
-        Key("max_steps", positive_integer, None, meaning="steps in all, restarts included"),
-        Key("max_epochs", positive_integer, None,
-            meaning="passes over the training set in all, restarts included; or max_steps"),
-        Key("steps_per_epoch", positive_integer, None,
-            refused="an epoch is one pass over the training set; give max_steps = "
-                    "max_epochs * steps_per_epoch instead"),
-        Key("beta1", fraction, 0.9, meaning="of Adam"),
-        Key("beta2", fraction, 0.999, meaning="of Adam"),
-        Key("adam_eps", positive_real, 1e-8, meaning="of Adam"),
-        Key("wscale_l1", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("wscale_l2", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("bscale_l1", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("bscale_l2", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("clip_value", non_negative_real, 0.0,
-            refused=f"clipping is {NOT_YET}; use a smaller learning_rate"),
-        Key("loss_function", energy_loss, "quad",
-            meaning="of energies, d per frame of N atoms: quad d^2, quad_atom (d/N)^2, "
-                    "quad_std_atom d^2/N; mean over the frames of a batch"),
-        Key("floss_function", force_loss, "quad",
-            meaning="of forces, f2 = squares summed over a frame: quad f2, quad_atom f2/N, "
-                    "quad_percomp f2/3N; mean over the frames of a batch"),
-        Key("forces_cost", non_negative_real, 0.0,
-            meaning="weight of the force loss; above 0 forces are trained"),
-        Key("energy_weight", choice("n_atoms", "n_atoms2"), None,
-            refused="use loss_function = quad_std_atom (for n_atoms) or quad_atom (for n_atoms2)"),
-        Key("energy_reduction", reduction, "mean"),
-        Key("energy_prefactor", real, None, refused=CAPPED),
-        Key("force_weights", choice("n_atoms", "n_atoms2", "3n_atoms", "3n_atoms2"), None,
-            refused="use floss_function = quad_atom (for n_atoms) or quad_percomp (for 3n_atoms)"),
-        Key("force_reduction", reduction, "mean"),
-        Key("charge_cost", real, 0.0, refused=NO_ELECTROSTATICS),
-        Key("qloss_function", choice("quad"), "quad"),
-        Key("charge_weights", text, None, refused=NO_ELECTROSTATICS),
-        Key("charge_reduction", reduction, "mean"),
+        *OPTIMISER_KEYS,
+        *LOSS_KEYS,
         Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
             meaning="dG/dx for force training: stored in the files, or from positions by the core "
                     "in every step; auto: on_the_fly where the files hold positions"),
@@ -286,39 +229,6 @@ VALIDATION = Section(
 )
 
 
-def _check_length(config: Config) -> Iterable[Problem]:
-    training = config["TRAINING_PARAMETERS"]
-    given = [key for key in ("max_steps", "max_epochs") if training[key] is not None]
-    if len(given) != 1:
-        found = "both are given" if given else "neither is given"
-        yield Problem(
-            "TRAINING_PARAMETERS", "max_epochs", f"expected max_epochs or max_steps; {found}"
-        )
-
-
-def _check_learning_rate(config: Config) -> Iterable[Problem]:
-    section = "TRAINING_PARAMETERS"
-    training = config[section]
-    decay = ("learning_rate_decay_factor", "learning_rate_decay_step")
-    if training["learning_rate_final"] is not None:
-        for key in ("learning_rate_constant", *decay, "staircase_decay_type"):
-            if config.given(section, key):
-                yield Problem(section, key, "learning_rate_final fixes the decay; remove one")
-        return
-    for key in decay:
-        if not training["learning_rate_constant"] and training[key] is None:
-            yield Problem(section, key, "missing; learning_rate_constant = False needs it")
-        if training["learning_rate_constant"] and training[key] is not None:
-            yield Problem(
-                section, key, "without effect; set learning_rate_constant = False or remove it"
-            )
-    if training["learning_rate_constant"] and training["staircase_decay_type"]:
-        yield Problem(
-            section, "staircase_decay_type",
-            "without effect; set learning_rate_constant = False or remove it",
-        )  # fmt: skip
-
-
 def _check_offsets(config: Config) -> Iterable[Problem]:
     data = config["DATA_INFORMATION"]
     sequence, offsets = data["atomic_sequence"], data["output_offset"]
@@ -342,6 +252,6 @@ TRAIN = Schema(
     (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
-    checks=(_check_length, _check_learning_rate, _check_offsets),
+    checks=(check_length, check_learning_rate, check_optimiser, check_losses, _check_offsets),
     meaning="train networks on packed descriptors",
 )

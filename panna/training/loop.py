@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from panna.text import listed
 from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
-from panna.training.schedule import Schedule
+from panna.training.schedule import Plateau, Schedule
 from panna.training.state import Position, present_model, take_checkpoint
 from panna.training.statistics import frame_names
 from panna.training.step import Batch, Outcome, Step
@@ -36,6 +36,10 @@ class LoopOptions:
     keep: latest checkpoints that are kept.
     summary_steps: steps between summaries of single batches, 0 for none.
     constants: part of every checkpoint's state: settings, seed, source of derivatives...
+    columns: of metrics.csv that not every training has.
+    forces_cost: weight of the force loss, if it changes.
+    plateau: reductions of the learning rate, if there may be any.
+    patience: epochs without a better validation loss that end the training; None: no end.
     """
 
     train_dir: Path
@@ -44,6 +48,10 @@ class LoopOptions:
     keep: int
     summary_steps: int
     constants: dict[str, Any]
+    columns: dict[str, str] = field(default_factory=dict)
+    forces_cost: Schedule | None = None
+    plateau: Plateau | None = None
+    patience: int | None = None
 
 
 class Loop:
@@ -65,7 +73,7 @@ class Loop:
         self.template, self.position = template, position
         self.last_validation: Errors | None = None
         self.last_training: Errors | None = None
-        self._table = MetricsTable(options.train_dir)
+        self._table = MetricsTable(options.train_dir, options.columns)
         self._summaries = Summaries(options.train_dir, template.species)
         epochs = math.ceil(options.total_steps / train.n_batches)
         self._histogram_epochs = math.ceil(epochs / HISTOGRAMS)
@@ -93,6 +101,17 @@ class Loop:
             self._summaries.close()
         return None
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return self.schedule(self.position.step) * self.position.rate_factor
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the validation loss has not become better for too long."""
+        patience = self.options.patience
+        return patience is not None and self.position.epochs_without_progress() >= patience
+
     def _steps(self, report: Report) -> Iterator[None]:
         """One step after the other, with what is due after each; yields between them."""
         position, total = self.position, self.options.total_steps
@@ -109,12 +128,14 @@ class Loop:
                 if self._checkpoint_is_due(ended):
                     self._save()
                 yield
-                if position.step == total:
+                if position.step == total or (ended and self.stopped_early):
                     return
 
     def _one_step(self, batch: Batch) -> None:
         position = self.position
-        outcome = self.step.train(batch, self.schedule(position.step), position.step + 1)
+        if self.options.forces_cost is not None:
+            self.step.objective.set_forces_cost(self.options.forces_cost(position.step))
+        outcome = self.step.train(batch, self.learning_rate, position.step + 1)
         if not outcome.finite:
             raise TrainingError(self._not_finite(batch, outcome))
         position.step += 1
@@ -129,7 +150,7 @@ class Loop:
         train, validation = position.errors, self._validate()
         self.last_training, self.last_validation = train, validation
         finished = position.epoch + (1 if complete else position.batch / self.train.n_batches)
-        rate = self.schedule(position.step)
+        rate = self.learning_rate
         self._table.add(finished, position.step, rate, train, validation)
         self._summaries.epoch(position.step, rate, train, validation)
         last = position.step == self.options.total_steps
@@ -142,10 +163,23 @@ class Loop:
             position.best_loss is None or validation.mean_loss < position.best_loss
         ):
             self._save_best(validation)
+        self._lower_learning_rate()
+
+    def _lower_learning_rate(self) -> None:
+        """On a plateau of the validation loss."""
+        plateau, position = self.options.plateau, self.position
+        if plateau is None or position.best_epoch is None:
+            return
+        if position.epoch - max(position.best_epoch, position.cut_epoch) >= plateau.patience:
+            position.rate_factor = plateau.lowered(position.rate_factor)
+            position.cut_epoch = position.epoch
 
     def _validate(self) -> Errors | None:
         if self.validation is None:
             return None
+        if (cost := self.options.forces_cost) is not None:
+            # One weight for all validations: their losses are compared.
+            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
         errors = Errors()
         for batch in self.validation.epoch_batches(0):
             outcome = self.step.validate(batch)
@@ -162,6 +196,7 @@ class Loop:
         position = self.position
         position.best_loss = validation.mean_loss
         position.best_step, position.best = position.step, validation
+        position.best_epoch = position.epoch
         state = {
             **self.options.constants,
             "step": position.step,
@@ -173,7 +208,7 @@ class Loop:
 
     def _checkpoint_is_due(self, epoch_ended: bool) -> bool:
         steps = self.options.save_steps
-        if self.position.step == self.options.total_steps:
+        if self.position.step == self.options.total_steps or (epoch_ended and self.stopped_early):
             return True
         return self.position.step % steps == 0 if steps else epoch_ended
 
@@ -187,13 +222,18 @@ class Loop:
         self._saved_step = self.position.step
 
     def _not_finite(self, batch: Batch, outcome: Outcome) -> str:
-        rate = self.schedule(self.position.step)
+        rate = self.learning_rate
         what = "the gradient" if math.isfinite(sum(outcome.sums)) else "the loss"
+        if self.step.objective.exponential:
+            advice = "exp_quad losses overflow where errors are large; exp_tanh losses do not. "
+        else:
+            advice = ""
         return (
             f"step {self.position.step + 1} (epoch {self.position.epoch + 1}, learning rate "
             f"{rate:.3g}): {what} is not a finite number; the weights were not changed and the "
-            f"training stops. Frames of the batch: {_names(batch)}. Use a smaller learning_rate, "
-            "or remove frames with extreme energies or forces; checkpoints stay as they were"
+            f"training stops. Frames of the batch: {_names(batch)}. {advice}Use a "
+            "smaller learning_rate, or remove frames with extreme energies or forces; checkpoints "
+            "stay as they were"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from panna.config.reader import Config
+from panna.config.train_optimiser import depends_on_length
 from panna.errors import TrainingError
 from panna.training.checkpoints import BEST, Checkpoint, list_checkpoints, read_checkpoint
 from panna.training.networks import Architecture
@@ -17,7 +18,7 @@ from panna.training.statistics import Statistics
 
 TRAINING = "TRAINING_PARAMETERS"
 # Keys that may change: how long, and where derivatives come from (that is kept as it was).
-FREE = ("max_steps", "max_epochs", "derivatives")
+FREE = ("max_steps", "max_epochs", "early_stopping_patience", "derivatives")
 DATA = "data"
 
 
@@ -32,7 +33,7 @@ def settings(
     found: dict[str, Any] = {
         f"[{TRAINING}] {key}": value for key, value in training.items() if key not in FREE
     }
-    if training["learning_rate_final"] is not None:
+    if depends_on_length(config):
         for key in ("max_steps", "max_epochs"):
             found[f"[{TRAINING}] {key}"] = training[key]
     found["[IO_INFORMATION] dataset_shuffle"] = config["IO_INFORMATION"]["dataset_shuffle"]
@@ -101,7 +102,10 @@ def check_settings(config: Config, checkpoint: Checkpoint, now: dict[str, Any]) 
         else:
             lines.append(f"{key} = {_text(now.get(key))} found, {_text(before.get(key))} expected")
     if any(key.endswith((" max_steps", " max_epochs")) for key in different):
-        lines.append("with learning_rate_final the whole schedule depends on the length of the run")
+        lines.append(
+            "with learning_rate_final, schedule = cosine or forces_cost_final the whole schedule "
+            "depends on the length of the run"
+        )
     raise TrainingError(
         f"{config.path}: the training in {train_dir} was begun with other settings:\n  "
         + "\n  ".join(lines)

@@ -16,15 +16,18 @@ from panna.descriptors.parameters import from_dict
 from panna.network.energy import Scaling
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
-from panna.training.adam import Adam, AdamOptions
+from panna.training.clipping import Clipping
 from panna.training.data import TrainingData, open_training_data
 from panna.training.loop import Loop, LoopOptions
+from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
 from panna.training.networks import Architecture, architectures, first_networks
 from panna.training.objective import Objective
+from panna.training.optimisers import optimiser
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
+from panna.training.regularisation import Regularisation
 from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
 from panna.training.scaling import standardisation
-from panna.training.schedule import Schedule
+from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
 from panna.training.state import Position, restore
 from panna.training.statistics import Statistics, collect
 from panna.training.step import Derivatives, Step
@@ -53,6 +56,11 @@ class Session:
     @property
     def total_steps(self) -> int:
         return self.loop.options.total_steps
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        return self.position.step >= self.total_steps or self.loop.stopped_early
 
     @property
     def epochs(self) -> float:
@@ -92,10 +100,11 @@ def prepare(config: Config) -> Session:
     validation = _identity(data)
     if checkpoint is not None and checkpoint.state.get("validation") != validation:
         # Losses on other data cannot be compared.
-        position.best_loss = position.best_step = position.best = None
+        position.forget_best()
+    steps = total_steps(config, data.train.n_batches)
     options = LoopOptions(
         train_dir=train_dir,
-        total_steps=total_steps(config, data.train.n_batches),
+        total_steps=steps,
         save_steps=config["IO_INFORMATION"]["save_checkpoint_steps"],
         keep=config["IO_INFORMATION"]["max_ckpt_to_keep"],
         summary_steps=config["IO_INFORMATION"]["tensorboard_log_frequency"],
@@ -106,8 +115,12 @@ def prepare(config: Config) -> Session:
             "settings": now,
             "validation": validation,
         },
+        columns=_columns(step),
+        forces_cost=forces_cost(config, steps),
+        plateau=reduction_on_plateau(config),
+        patience=config["TRAINING_PARAMETERS"]["early_stopping_patience"],
     )
-    rate = schedule(config, options.total_steps)
+    rate = learning_rate(config, steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
     return Session(
         data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated
@@ -118,23 +131,6 @@ def total_steps(config: Config, steps_per_epoch: int) -> int:
     """Number of the last step, from max_steps or max_epochs."""
     training = config["TRAINING_PARAMETERS"]
     return training["max_steps"] or training["max_epochs"] * steps_per_epoch
-
-
-def schedule(config: Config, steps: int) -> Schedule:
-    """The learning rate over a run of so many steps."""
-    training = config["TRAINING_PARAMETERS"]
-    rate, final = training["learning_rate"], training["learning_rate_final"]
-    if final is not None:
-        # The last step begins after steps - 1 finished ones.
-        return Schedule("exponential", rate, final / rate, max(steps - 1, 1))
-    if training["learning_rate_constant"]:
-        return Schedule("constant", rate)
-    return Schedule(
-        "staircase" if training["staircase_decay_type"] else "exponential",
-        rate,
-        training["learning_rate_decay_factor"],
-        training["learning_rate_decay_step"],
-    )
 
 
 def _first_model(
@@ -169,28 +165,30 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
     networks = variables(model.networks)
     averaged = variables(model.networks) if training["average_decay"] > 0 else None
     descriptor = from_dict(model.descriptor) if data.source == "on_the_fly" else None
-    objective = Objective(
-        energy_loss=training["loss_function"],
-        force_loss=training["floss_function"],
-        forces_cost=training["forces_cost"],
-    )
     derivatives = Derivatives(
         source=data.source,
         descriptor=descriptor,
         threads=config["PARALLELIZATION"]["intra_op_parallelism_threads"],
     )
-    adam = AdamOptions(training["beta1"], training["beta2"], training["adam_eps"])
     return Step(
         networks=networks,
         averaged=averaged,
         scaling=None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std),
         offsets=model.offsets,
-        objective=objective,
+        objective=Objective.from_config(config),
         derivatives=derivatives,
-        optimiser=Adam(trainable_variables(networks), adam),
+        optimiser=optimiser(trainable_variables(networks), training),
         decay=training["average_decay"],
         signature=data.train.signature,
+        regularisation=Regularisation.from_config(config),
+        clipping=Clipping(training["clip_value"], training["clip_norm"]),
     )
+
+
+def _columns(step: Step) -> dict[str, str]:
+    """Columns of metrics.csv that not every training has."""
+    columns = {} if step.regularisation is None else dict(REGULARISATION_COLUMNS)
+    return columns | (VIRIAL_COLUMNS if step.objective.stress_cost else {})
 
 
 def _identity(data: TrainingData) -> list[list[Any]]:

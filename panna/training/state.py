@@ -22,6 +22,9 @@ class Position:
     step: finished steps; epoch: finished epochs; batch: finished batches of the present epoch.
     errors: summed over these batches.
     best_loss, best_step, best: smallest validation loss, its step and its errors; None before.
+    best_epoch, cut_epoch: finished epochs at the best loss, and at the last reduction of the
+      learning rate on a plateau.
+    rate_factor: product of these reductions.
     """
 
     step: int = 0
@@ -31,6 +34,18 @@ class Position:
     best_loss: float | None = None
     best_step: int | None = None
     best: Errors | None = None
+    best_epoch: int | None = None
+    cut_epoch: int = 0
+    rate_factor: float = 1.0
+
+    def epochs_without_progress(self) -> int:
+        """Epochs since the smallest validation loss; 0 before the first validation."""
+        return 0 if self.best_epoch is None else self.epoch - self.best_epoch
+
+    def forget_best(self) -> None:
+        """Validation losses count anew, because the data are others."""
+        self.best_loss = self.best_step = self.best = self.best_epoch = None
+        self.cut_epoch = self.epoch
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, exact."""

@@ -14,7 +14,9 @@ from panna.network.energy import Scaling, atomic_energies, frame_energies
 from panna.network.forces import core_descriptors, core_forces, stored_forces
 from panna.network.variables import NetworkVariables
 from panna.training.adam import Adam
+from panna.training.clipping import Clipping
 from panna.training.objective import Objective
+from panna.training.regularisation import Regularisation
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -61,6 +63,8 @@ class Step:
       optimiser: Adam on the trainable variables of `networks`.
       decay: of the averages.
       signature: names, shapes and types of a batch (`Dataset.signature`).
+      regularisation: of the weights, None for none; part of the loss of training only.
+      clipping: of the gradient.
     """
 
     def __init__(
@@ -74,10 +78,13 @@ class Step:
         optimiser: Adam,
         decay: float,
         signature: Mapping[str, tf.TensorSpec],
+        regularisation: Regularisation | None = None,
+        clipping: Clipping | None = None,
     ) -> None:
         self.networks, self.averaged, self.decay = list(networks), averaged, decay
         self.scaling, self.offsets = scaling, np.asarray(offsets, np.float64)
         self.objective, self.derivatives, self.optimiser = objective, derivatives, optimiser
+        self.regularisation, self.clipping = regularisation, clipping or Clipping()
         spec = {name: s for name, s in signature.items() if s.dtype != tf.string}
         self._used = tuple(spec)
         size = tf.TensorSpec([], tf.float64)
@@ -110,6 +117,8 @@ class Step:
     def _train_graph(self, batch: Batch, step_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             loss, sums = self._loss(self.networks, batch)
+            if self.regularisation is not None:
+                loss, sums = self.regularisation.added(self.networks, loss, sums)
         gradients = tape.gradient(
             loss, self.optimiser.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
@@ -117,7 +126,7 @@ class Step:
         finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, norm.dtype))
 
         def update() -> tf.Tensor:
-            self.optimiser.apply(gradients, step_size)
+            self.optimiser.apply(self.clipping(gradients, norm), step_size)
             self._average()
             return finite
 

@@ -34,6 +34,7 @@ def settings(**changes) -> dict[str, str]:
 
 
 def an_ini(folder: Path, data: Path, **changes) -> Path:
+    folder.mkdir(exist_ok=True)
     path, validation = folder / "train.ini", data / "validation"
     return write_ini(path, data / "train", validation, **settings(**changes))
 
@@ -102,6 +103,38 @@ def test_ctrl_c_writes_a_checkpoint_and_the_rest_is_the_same(
     if step == 5:  # the uninterrupted training has no checkpoint in mid-epoch
         extra.unlink()
     assert_same_files(whole, tmp_path / "run")
+
+
+# What keeps a state of its own, or depends on the number of the step.
+STATEFUL = dict(
+    TRAINING_PARAMETERS__learning_rate_final=None,
+    TRAINING_PARAMETERS__learning_rate="3",  # validation becomes worse at times
+    TRAINING_PARAMETERS__schedule="plateau",
+    TRAINING_PARAMETERS__plateau_patience="1",
+    TRAINING_PARAMETERS__warmup_steps="7",
+    TRAINING_PARAMETERS__forces_cost_final="0.01",
+    TRAINING_PARAMETERS__optimiser="adamw",
+    TRAINING_PARAMETERS__weight_decay="0.1",
+    TRAINING_PARAMETERS__wscale_l1="1e-4",
+    TRAINING_PARAMETERS__clip_norm="0.5",
+    TRAINING_PARAMETERS__early_stopping_patience="9",
+    TRAINING_PARAMETERS__max_epochs="8",
+)
+
+
+def test_plateaus_weights_of_forces_and_decay_continue_alike(data, tmp_path, monkeypatch):
+    folders = [tmp_path / "whole", tmp_path / "stopped"]
+    inis = [an_ini(folder, data, **STATEFUL) for folder in folders]
+    assert run(inis[0]) == 0
+    with monkeypatch.context() as patch:
+        at_step(patch, 15, press_ctrl_c)
+        assert run(inis[1]) == 130
+    assert run(inis[1]) == 0
+    assert_same_files(*(folder / "run" for folder in folders))
+    table = (folders[0] / "run" / "metrics.csv").read_text().splitlines()[1:]
+    rates = [float(line.split(",")[2]) for line in table]
+    assert min(rates[5:]) < 1.0  # reduced on a plateau, before and after the interruption
+    assert rates[4] > rates[-1]
 
 
 def test_after_a_crash_the_lost_steps_are_done_again(uninterrupted, data, tmp_path, monkeypatch):

@@ -116,6 +116,73 @@ def test_event_files_hold_the_announced_tags(trained):
     assert steps["train"]["3. Single batches/1. Losses/1. Total"] == list(range(2, 19, 2))
 
 
+def test_regularisation_shows_in_the_table_and_in_tensorboard(data, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    ini = write_ini(
+        tmp_path / "train.ini",
+        data / "train",
+        data / "validation",
+        TRAINING_PARAMETERS__wscale_l2="0.01",
+        TRAINING_PARAMETERS__bscale_l1="0.01",
+        TRAINING_PARAMETERS__clip_norm="1",
+    )
+    assert run(ini) == 0
+    row = table(tmp_path / "run")[-1]
+    parts = [float(row[f"train_{name}"]) for name in ("energy_loss", "force_loss")]
+    penalty = float(row["train_regularisation"])
+    assert penalty > 0 and float(row["train_loss"]) == pytest.approx(sum(parts) + penalty)
+    assert row["validation_regularisation"] == ""
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "train")).Reload()
+    assert len(events.Tensors("1. Losses/4. Regularization")) == 3
+
+
+def test_the_force_weight_ends_where_validation_always_is(data, tmp_path):
+    options = dict(TRAINING_PARAMETERS__forces_cost="10", TRAINING_PARAMETERS__learning_rate="1e-9")
+    losses = []
+    for final in ("10", "0.1"):
+        ini = write_ini(
+            tmp_path / final / "t.ini",
+            data / "train",
+            data / "validation",
+            TRAINING_PARAMETERS__forces_cost_final=final,
+            **options,
+        )
+        assert run(ini) == 0
+        rows = table(tmp_path / final / "run")
+        for row in rows:
+            parts = [float(row[f"validation_{name}_loss"]) for name in ("energy", "force")]
+            total = parts[0] + float(final) * parts[1]
+            assert float(row["validation_loss"]) == pytest.approx(total)
+        losses.append([float(row["train_loss"]) for row in rows])
+    # The weights hardly move: what changes from epoch to epoch is the weight of the force loss.
+    assert losses[0][2] == pytest.approx(losses[0][0], rel=1e-4)
+    assert losses[1][0] > 2 * losses[1][1] > 4 * losses[1][2]
+
+
+def test_a_training_without_progress_stops_early_and_has_nothing_to_do(data, tmp_path, capsys):
+    options = dict(
+        TRAINING_PARAMETERS__learning_rate="30",
+        TRAINING_PARAMETERS__max_epochs="200",
+        TRAINING_PARAMETERS__forces_cost="0",
+        TRAINING_PARAMETERS__early_stopping_patience="3",
+        IO_INFORMATION__save_checkpoint_steps="1000",
+    )
+    ini = write_ini(tmp_path / "t.ini", data / "train", data / "validation", **options)
+    assert run(ini) == 0
+    assert "3 epochs without a better validation" in capsys.readouterr().out
+    rows = table(tmp_path / "run")
+    losses = [float(row["validation_loss"]) for row in rows]
+    assert len(rows) == np.argmin(losses) + 1 + 3 < 200
+    assert list(list_checkpoints(tmp_path / "run")) == [3 * len(rows)]
+    assert run(ini) == 0
+    assert "raise early_stopping_patience" in capsys.readouterr().out
+    options["TRAINING_PARAMETERS__early_stopping_patience"] = "4"
+    write_ini(ini, data / "train", data / "validation", **options)
+    assert run(ini) == 0
+    assert len(table(tmp_path / "run")) > len(rows)
+
+
 def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):
     ini = write_ini(tmp_path / "train.ini", data / "train", data / "validation")
     assert run(ini) == 0
@@ -239,8 +306,8 @@ WRONG = {
         r"\[TRAINING_PARAMETERS\] learning_rte = 1: unknown key. Did you mean learning_rate\?",
     ),
     "unsupported key": (
-        dict(TRAINING_PARAMETERS__clip_value="0.1"),
-        r"\[TRAINING_PARAMETERS\] clip_value = 0.1: clipping is not supported yet",
+        dict(LONG_RANGE__long_range_el="True"),
+        r"\[LONG_RANGE\] long_range_el = True: electrostatics is not supported yet",
     ),
     "unknown section": (dict(DEFAULT_NETWORKS__g_size="1"), r"Did you mean \[DEFAULT_NETWORK\]"),
     "unknown loss": (dict(TRAINING_PARAMETERS__loss_function="quad_atm"), "mean quad_atom"),

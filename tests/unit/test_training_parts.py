@@ -22,10 +22,16 @@ from panna.training.checkpoints import (
     write_checkpoint,
 )
 from panna.training.memory import available_bytes
-from panna.training.metrics import SUMS, Errors, MetricsTable
+from panna.training.metrics import (
+    REGULARISATION_COLUMNS,
+    SUMS,
+    VIRIAL_COLUMNS,
+    Errors,
+    MetricsTable,
+)
 from panna.training.reference_energies import fit_reference_energies
 from panna.training.scaling import FLOOR, standardisation
-from panna.training.schedule import Schedule
+from panna.training.schedule import Plateau, Schedule
 from panna.training.statistics import collect
 from panna.training.summaries import Summaries
 from panna.training.tensorflow_setup import prepare_tensorflow
@@ -37,8 +43,17 @@ def test_learning_rates():
     assert [decay(0), decay(50), decay(100)] == pytest.approx([0.01, 0.01 * 0.5**0.5, 0.005])
     steps = Schedule("staircase", 0.01, 0.5, 100)
     assert [steps(0), steps(99), steps(100), steps(250)] == [0.01, 0.01, 0.005, 0.0025]
-    with pytest.raises(TrainingError, match="'cosine' found; expected one of constant"):
-        Schedule("cosine", 0.01)
+    wave = Schedule("cosine", 0.01, 0.1, 200)
+    assert [wave(0), wave(100), wave(200), wave(300)] == pytest.approx([0.01, 0.0055, 1e-3, 1e-3])
+    rising = Schedule("constant", 0.01, warmup=4)
+    assert [rising(i) for i in range(5)] == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01])
+    with pytest.raises(TrainingError, match="'sine' found; expected one of constant"):
+        Schedule("sine", 0.01)
+
+
+def test_the_learning_rate_on_a_plateau_has_a_lowest_value():
+    plateau = Plateau(0.5, patience=3, lowest=0.2)
+    assert [plateau.lowered(f) for f in (1.0, 0.5, 0.25)] == [0.5, 0.25, 0.2]
 
 
 def test_reference_energies_are_recovered_in_float64():
@@ -136,6 +151,19 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(type(summaries._writer("train")), "flush", full)
     with pytest.raises(FileError, match=r"tensorboard: cannot be written \(events; No space left"):
         summaries.flush()
+
+
+def test_columns_that_not_every_training_has(tmp_path):
+    table = MetricsTable(tmp_path, {**REGULARISATION_COLUMNS, **VIRIAL_COLUMNS})
+    table.start(0)
+    train = errors(frames=2, regularisation=3, virial_components=18, virial_squares=72)
+    table.add(1, 10, 0.01, train, errors(frames=1))
+    names, row = (line.split(",") for line in table.path.read_text().splitlines())
+    cells = dict(zip(names, row, strict=True))
+    assert cells["train_regularisation"] == "1.5" and cells["validation_regularisation"] == ""
+    assert cells["train_virial_rmse_eV_per_atom"] == "2"
+    with pytest.raises(TrainingError, match="not that of this version"):
+        MetricsTable(tmp_path).start(1)
 
 
 def test_the_table_forgets_rows_of_epochs_that_will_be_done_again(tmp_path):
