@@ -143,7 +143,7 @@ DATA = Section(
             meaning="species, in the order of the descriptor; absent: what the data say"),
         Key("output_offset", either("fit", None, comma_list(real)), None, unit="eV",
             meaning="reference energy per species, in the order of atomic_sequence; fit: least "
-                    "squares on the training set"),
+                    "squares on the training set. Default: those of networks_metadata, or fit"),
         Key("energy_rescale", real, 1.0,
             refused="energies are trained in eV; the standardisation of descriptors and the first "
                     "weights do what it was meant for"),
@@ -188,7 +188,8 @@ NETWORK_KEYS = (
     Key("activations", colon_list(activation), None,
         meaning="per layer; default: gaussian, and linear in the last one"),
     Key("networks_metadata", path, None,
-        refused=f"starting from an exported network is {NOT_YET}; remove it"),
+        meaning="folder of an exported network (networks_metadata.json): first values of sizes, "
+                "activations, trainable flags, weights and reference energies"),
 )  # fmt: skip
 DEFAULT_NETWORK = Section(
     "DEFAULT_NETWORK", NETWORK_KEYS, meaning="of every species that does not say otherwise"
@@ -199,13 +200,18 @@ SPECIES = Section(
         *NETWORK_KEYS,
         Key("output_offset", real, None, unit="eV",
             meaning="reference energy of the species; all species or none"),
+        Key("networks_from", text, None,
+            meaning="symbol of the species of networks_metadata whose network this one begins "
+                    "with; default: its own"),
         Key("behavior", colon_list(choice("new", "keep", "load")), None,
-            refused=f"starting from given layers is {NOT_YET}; all layers are new"),
+            meaning="per layer: new, random; keep, from networks_metadata; load, from the files "
+                    "below, or without them as keep. Default: keep where the architecture is that "
+                    "of networks_metadata"),
         *(
             Key(f"layer{k}_{array}_file", path, None,
-                refused=f"starting from given layers is {NOT_YET}; remove it")
+                meaning=f"{what} of layer {k}, .npy, for descriptors as they are")
             for k in range(10)
-            for array in "wb"
+            for array, what in (("w", "(in, out) weights"), ("b", "(out,) biases"))
         ),
         *(
             Key(name, text, None, refused=f"pruning is {NOT_YET}; remove it")

@@ -44,7 +44,12 @@ def settings(
         found[f"[{symbol}] activations"] = one.activations
         found[f"[{symbol}] trainable"] = one.trainable
         own = config.species_sections.get(symbol, {})
-        found[f"[{symbol}] output_offset"] = own.get("output_offset")
+        found[f"[{symbol}] behavior"] = one.behavior
+        for key in ("output_offset", "networks_metadata", "networks_from"):
+            found[f"[{symbol}] {key}"] = _plain(own.get(key))
+    found["[DEFAULT_NETWORK] networks_metadata"] = _plain(
+        config["DEFAULT_NETWORK"]["networks_metadata"]
+    )
     found[DATA] = _digest(statistics)
     return json.loads(json.dumps(found))
 
@@ -118,6 +123,10 @@ def _digest(statistics: Statistics) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(statistics.compositions).tobytes())
     digest.update(np.ascontiguousarray(statistics.energies).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ Read `prepare` from top to bottom to see what happens before the first step.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from panna.training.clipping import Clipping
 from panna.training.data import TrainingData, open_training_data
 from panna.training.loop import Loop, LoopOptions
 from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
-from panna.training.networks import Architecture, architectures, first_networks
+from panna.training.networks import Architecture, Base, architectures, first_networks
 from panna.training.objective import Objective
 from panna.training.optimisers import optimiser
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
@@ -28,6 +29,7 @@ from panna.training.regularisation import Regularisation
 from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
 from panna.training.scaling import standardisation
 from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
+from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, restore
 from panna.training.statistics import Statistics, collect
 from panna.training.step import Derivatives, Step
@@ -82,11 +84,12 @@ def prepare(config: Config) -> Session:
     checkpoint = last_checkpoint(config)
     before = checkpoint.state.get("source") if checkpoint else None
     data = open_training_data(config, before)
-    networks = architectures(config, data.species)
+    bases = read_bases(config, data.species, data.summary)
+    networks = architectures(config, data.species, bases)
     g_size = data.summary.g_size
     statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
-    offsets = reference_energies(config, data.species, statistics)
-    model = _first_model(config, data, statistics, offsets, networks)
+    offsets = reference_energies(config, data.species, statistics, bases)
+    model = _first_model(config, data, statistics, offsets, networks, bases)
     now = settings(config, data.species, networks, statistics)
     if checkpoint is None:
         check_remains(config, now)
@@ -139,15 +142,17 @@ def _first_model(
     statistics: Statistics,
     offsets: ReferenceEnergies,
     networks: tuple[Architecture, ...],
+    bases: Mapping[str, Base],
 ) -> Model:
     mean = std = None
     if config["TRAINING_PARAMETERS"]["standardise"]:
         mean, std = standardisation(statistics.counts, statistics.mean, statistics.variance)
     spread = statistics.spread(offsets.offsets)
+    fresh = first_networks(config, data.species, networks, data.summary.g_size, spread)
     return Model(
         species=data.species,
         descriptor=data.summary.descriptor,
-        networks=first_networks(config, data.species, networks, data.summary.g_size, spread),
+        networks=starting_networks(config, data.species, fresh, networks, bases, mean, std),
         offsets=offsets.offsets,
         scale_mean=mean,
         scale_std=std,

@@ -14,6 +14,7 @@ from training_cases import OFFSETS, TWO_SPECIES, records, write_data, write_ini
 
 from panna import train
 from panna.network.parameters import Model
+from panna.potential.panna_networks import write_networks
 from panna.training.checkpoints import checkpoint_path, list_checkpoints, read_checkpoint
 from panna.training.metrics import HEADER
 
@@ -266,6 +267,29 @@ def test_species_have_their_own_networks_and_frozen_layers_stay(data, tmp_path):
     assert changed == {
         "model/Si/0/weights", "model/Si/2/weights", "model/O/0/weights", "model/O/1/weights",
     }  # fmt: skip
+
+
+def test_a_training_continues_an_exported_potential(trained, data, tmp_path, capsys):
+    exported = last_model(trained / "run")
+    write_networks(exported, tmp_path / "export")
+    ini = write_ini(
+        tmp_path / "t.ini",
+        data / "train",
+        data / "validation",
+        DEFAULT_NETWORK__architecture=None,
+        DEFAULT_NETWORK__networks_metadata=tmp_path / "export",
+        TRAINING_PARAMETERS__learning_rate="1e-12",
+        TRAINING_PARAMETERS__max_epochs="1",
+    )
+    assert run(ini) == 0
+    assert "Si 6:4:1, gaussian:gaussian:linear, layers keep:keep:keep" in capsys.readouterr().out
+    before, after = table(trained / "run")[-1], table(tmp_path / "run")[-1]
+    for key in ("energy_rmse_eV_per_atom", "force_rmse_eV_per_angstrom"):
+        # The same weights, twice rounded to float32.
+        assert float(after[f"validation_{key}"]) == pytest.approx(
+            float(before[f"validation_{key}"]), rel=1e-3
+        )
+    assert last_model(tmp_path / "run").offsets.tolist() == exported.offsets.tolist()
 
 
 def test_energies_alone_need_no_forces(frames, data, tmp_path):
