@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from panna.config.reader import Config
 from panna.config.schema import NO_ELECTROSTATICS, Key, Problem
 from panna.config.values import (
+    Kind,
     choice,
     non_negative_real,
     positive_real,
@@ -23,6 +24,24 @@ force_loss = choice("quad", "quad_atom", "quad_percomp", "exp_quad", "exp_quad_a
 reduction = choice("mean", "sum")
 energy_weight = choice("n_atoms", "n_atoms2")
 force_weight = choice("n_atoms", "n_atoms2", "3n_atoms", "3n_atoms2")
+
+
+def _group_weights(content: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for item in content.split(","):
+        name, colon, number = (part.strip() for part in item.rpartition(":"))
+        if not colon or not name:
+            raise ValueError(f"{item.strip()!r}: expected group:weight")
+        if name in weights:
+            raise ValueError(f"expected different groups, {name} is repeated")
+        try:
+            weights[name] = non_negative_real(number)
+        except ValueError as error:
+            raise ValueError(f"{item.strip()!r}: {error}") from error
+    return weights
+
+
+group_weights = Kind("a list of group:weight separated by commas", _group_weights)
 
 LOSS_KEYS = (
     Key("loss_function", energy_loss, "quad",
@@ -58,6 +77,9 @@ LOSS_KEYS = (
     Key("forces_cost_final", positive_real, None,
         meaning="weight of the force loss in the last step; it changes geometrically over the "
                 "whole run. Validation always uses this one"),
+    Key("group_weights", group_weights, None,
+        meaning="factors of the weights of frames, elastic:2, surface:0.5; in training and "
+                "validation; other groups 1"),
     Key("stress_cost", non_negative_real, 0.0,
         meaning="weight of the loss of virials, the mean of the 9 squared components per atom"),
     Key("wscale_l1", non_negative_real, 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from panna.errors import StorageError
 from panna.frames.frame import Frame
 from panna.frames.neighbours import concatenate, neighbour_list
+from panna.storage.groups import group_factors
 from panna.storage.record import SparseDerivatives
 from panna.storage.record_index import RecordIndex
 from panna.storage.tfrecord import Parsed, decode_geometry, parse
@@ -27,6 +29,7 @@ class BatchSource:
     forces: reference forces belong to the batch.
     species, cutoff: symbols of the descriptor and its range in angstrom, for "on_the_fly".
     cache: keep the parts of the batches, frame by frame, in memory once read.
+    group_weights: factors of the weights of frames by group.
     """
 
     index: RecordIndex
@@ -37,6 +40,7 @@ class BatchSource:
     species: tuple[str, ...] = ()
     cutoff: float = 0.0
     cache: bool = False
+    group_weights: Mapping[str, float] = field(default_factory=dict)
     _frames: dict[int, Batch] = field(default_factory=dict, init=False, repr=False)
 
     def load(self, records: np.ndarray) -> Batch:
@@ -73,7 +77,8 @@ class BatchSource:
             "name": _names(features["name"]),
             "n_atoms": n_atoms,
             "energy": _energies(features),
-            "weight": _weights(features["weight"]),
+            "weight": _weights(features["weight"])
+            * group_factors(features["group"], self.group_weights),
             "species": features["species"].values.astype(np.int32),
             "frame_of_atom": np.repeat(np.arange(len(records)), n_atoms),
             "descriptors": features["gvects"].values.reshape(-1, self.g_size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from panna.config.reader import Config
 from panna.errors import FileError
 from panna.storage.dataset import Dataset, DataSummary, inspect_files, open_dataset
+from panna.storage.groups import count_groups
 from panna.storage.record_index import list_tfrecords
 from panna.text import readable_bytes
 from panna.training.memory import available_bytes
@@ -60,6 +62,11 @@ def open_training_data(config: Config, source: str | None = None) -> TrainingDat
         other = inspect_files(_files(config, "VALIDATION_OPTIONS"))
         _check_same_descriptor(config, summary, other)
         validation = _open(config, other, species, chosen, validation=True)
+    weights = config["TRAINING_PARAMETERS"]["group_weights"]
+    if weights:
+        _check_groups(config, weights, train)
+        train = _weighted(train, weights)
+        validation = _weighted(validation, weights) if validation else None
     cache, cache_reason = _choose_cache(config, [train, validation])
     if cache:
         train = _cached(train)
@@ -194,6 +201,24 @@ def _measured_bytes(dataset: Dataset) -> float:
     lengths = dataset.source.index.lengths
     measured = dataset.source.frame_bytes(chosen)
     return measured * float(lengths.sum()) / float(lengths[chosen].sum())
+
+
+def _check_groups(config: Config, weights: Mapping[str, float], train: Dataset) -> None:
+    """Every weight belongs to a group of the training set."""
+    found = count_groups(train.source.index)
+    unknown = [name for name in weights if name not in found]
+    if not unknown:
+        return
+    groups = [f"{name} ({n})" for name, n in sorted(found.items()) if name]
+    there = f"its groups are {', '.join(groups)}" if groups else "its frames have no groups"
+    raise config.error(
+        "TRAINING_PARAMETERS", "group_weights",
+        f"no frame of the training set belongs to {', '.join(unknown)}; {there}",
+    )  # fmt: skip
+
+
+def _weighted(dataset: Dataset, weights: Mapping[str, float]) -> Dataset:
+    return replace(dataset, source=replace(dataset.source, group_weights=weights))
 
 
 def _cached(dataset: Dataset) -> Dataset:

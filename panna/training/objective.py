@@ -108,8 +108,8 @@ class Objective:
         Args:
           energies: (B,) predicted minus reference energies, eV, float64.
           forces: (N, 3) predicted minus reference forces, eV/angstrom; None: not trained.
-          batch: n_atoms (B,), frame_of_atom (N,), weight (B,); with virials also has_virial (B,),
-            1 where a frame has a reference and 0 where it has none.
+          batch: n_atoms (B,), frame_of_atom (N,), weight (B,); with virials also the reference
+            virial (B, 3, 3), nan for frames without one, which then do not count.
           virials: (B, 3, 3) predicted minus reference virials, eV; None: not trained.
         Returns:
           The loss and one number for each of metrics.SUMS.
@@ -136,15 +136,14 @@ class Objective:
                 "force_absolute": tf.reduce_sum(tf.abs(forces)),
             }
         if virials is not None:
-            known = tf.cast(batch["has_virial"], tf.float64)
+            known = ~tf.math.is_nan(batch["virial"][:, 0, 0])
             virials = tf.cast(virials, tf.float64) / atoms[:, None, None]
-            # tf.where, not a product: the reference of a frame without one may be NaN.
-            virials = tf.where(known[:, None, None] > 0, virials, tf.zeros_like(virials))
+            virials = tf.where(known[:, None, None], virials, tf.zeros_like(virials))
             squares = tf.reduce_sum(virials**2, [1, 2])
             virial_loss = tf.reduce_mean(squares * tf.cast(weights, tf.float64)) / 9.0
             loss = loss + self.stress_cost * virial_loss
             sums |= {
-                "virial_components": 9.0 * tf.reduce_sum(known),
+                "virial_components": 9.0 * tf.reduce_sum(tf.cast(known, tf.float64)),
                 "virial_loss": virial_loss * count,
                 "virial_squares": tf.reduce_sum(squares),
                 "virial_absolute": tf.reduce_sum(tf.abs(virials)),

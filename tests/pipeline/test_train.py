@@ -138,6 +138,23 @@ def test_regularisation_shows_in_the_table_and_in_tensorboard(data, tmp_path):
     assert len(events.Tensors("1. Losses/4. Regularization")) == 3
 
 
+def test_weights_of_groups_are_those_of_their_frames(frames, tmp_path, capsys):
+    some = [replace(r, derivatives=None, group="ab"[i % 2]) for i, r in enumerate(frames[:6])]
+    by_hand = [replace(r, weight=r.weight * (3.0 if r.group == "a" else 1.0)) for r in some]
+    losses = []
+    for name, those, weights in (("groups", some, "a:3"), ("frames", by_hand, None)):
+        folder = write_data(tmp_path / name / "data", those)
+        options = dict(TRAINING_PARAMETERS__group_weights=weights)
+        ini = write_ini(tmp_path / name / "t.ini", folder, folder, **options)
+        assert run(ini) == 0
+        losses.append([row["validation_loss"] for row in table(tmp_path / name / "run")])
+    assert losses[0] == losses[1]
+    options = dict(TRAINING_PARAMETERS__group_weights="a:3, bulk:0.5")
+    ini = write_ini(tmp_path / "other" / "t.ini", tmp_path / "groups" / "data", **options)
+    assert run(ini) == 2
+    assert "belongs to bulk; its groups are a (3), b (3)" in capsys.readouterr().err
+
+
 def test_the_force_weight_ends_where_validation_always_is(data, tmp_path):
     options = dict(TRAINING_PARAMETERS__forces_cost="10", TRAINING_PARAMETERS__learning_rate="1e-9")
     losses = []

@@ -159,6 +159,9 @@ def test_keys_of_the_pipeline_stand_in_either_section(read):
             },
             "below 1 expected",
         ),
+        ({"TRAINING_PARAMETERS__group_weights": "bulk:1, surface"}, "'surface': .*group:weight"),
+        ({"TRAINING_PARAMETERS__group_weights": "a:1, a:2"}, "a is repeated"),
+        ({"TRAINING_PARAMETERS__group_weights": "a:-1"}, "expected a number from 0|0 or more"),
         ({"TRAINING_PARAMETERS__weight_decay": "0.1"}, "needs optimiser = adamw"),
         (
             {"TRAINING_PARAMETERS__clip_value": "1", "TRAINING_PARAMETERS__clip_norm": "1"},
