@@ -123,6 +123,7 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     ]
     if session.continued:
         rows.append(("continued", f"after step {session.position.step}"))
+        rows += [("", f"{key} is another one now") for key in session.changed]
     say(f"Training on {io['data_dir']}")
     say_facts(rows)
 
@@ -144,7 +145,8 @@ def _validation(session: Session) -> str:
 
 def _train(config: Config, session: Session) -> int:
     first, total = session.position.step, session.total_steps
-    with Progress(total - first, "training", "steps") as progress:
+    interval = config["IO_INFORMATION"]["progbar_interval"]
+    with Progress(total - first, "training", "steps", interval) as progress:
         signal = session.loop.run(progress.advance)
     if signal is not None:
         say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")

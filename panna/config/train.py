@@ -17,6 +17,7 @@ from panna.config.train_optimiser import (
     check_optimiser,
 )
 from panna.config.values import (
+    Kind,
     boolean,
     choice,
     colon_list,
@@ -52,14 +53,19 @@ input_format = choice(
                         "derivatives = on_the_fly then trains forces without stored derivatives"},
 )  # fmt: skip
 restart_mode = choice(
-    "default",
-    "continue_from_last_ckpt",
-    refused=dict.fromkeys(
-        ("force_default", "specific_ckpt", "metadata", "none"),
-        f"{NOT_YET}; choose a new train_dir to start afresh, default continues where the last "
-        "checkpoint stopped",
-    ),
+    "default", "force_default", "continue_from_last_ckpt", "specific_ckpt", "metadata", "none"
 )
+metric = choice("MAE", "RMSE", "loss")
+
+
+def _profiled(content: str) -> tuple[int, ...]:
+    steps = comma_list(non_negative_integer)(content)
+    if len(steps) > 2 or steps[0] > steps[-1] or (0 in steps and steps != (0,)):
+        raise ValueError("expected a step, the first and the last one of some, or 0 for none")
+    return steps
+
+
+profiled_steps = Kind("one or two numbers of steps, or 0", _profiled)
 
 
 def pipeline_keys(other: str) -> tuple[Key, ...]:
@@ -100,23 +106,27 @@ IO = Section(
         Key("log_device_placement", boolean, False,
             meaning="TensorFlow prints the device of every operation"),
         Key("restart_mode", restart_mode, "default",
-            meaning="default: continue if train_dir has checkpoints; continue_from_last_ckpt: it "
-                    "must have some"),
-        Key("restart_file", path, None,
-            refused=f"{NOT_YET}; the last checkpoint of train_dir is taken. Delete later ones to "
-                    "go back"),
-        Key("restart_epoch", integer, 0, refused=f"{NOT_YET}; delete later checkpoints to go back"),
-        Key("restart_step", integer, 0, refused=f"{NOT_YET}; delete later checkpoints to go back"),
-        Key("metrics", comma_list(choice("MAE", "RMSE", "loss")), ("MAE",),
-            obsolete="RMSE, MAE and losses are always written to metrics.csv"),
-        Key("progbar_interval", positive_real, 1.0, unit="s",
-            obsolete="the progress bar is always shown"),
-        Key("profile", text, "0",
-            refused=f"{NOT_YET}; remove it, or run the program under a profiler"),
-        Key("starting_model_save", integer, -1,
-            refused=f"{NOT_YET}; every checkpoint holds a complete model"),
-        Key("final_model_save", integer, -1,
-            refused=f"{NOT_YET}; every checkpoint holds a complete model"),
+            meaning="default: continue from the last checkpoint of train_dir, if there is one, "
+                    "with the same settings; force_default: or with others; "
+                    "continue_from_last_ckpt: likewise, but there must be one; specific_ckpt: from "
+                    "that of restart_file, restart_step or restart_epoch; metadata: begin with "
+                    "networks_metadata; none: begin afresh; these two in a new train_dir"),
+        Key("restart_file", path, None, meaning="a checkpoint, step_N.npz, for specific_ckpt"),
+        Key("restart_epoch", non_negative_integer, 0,
+            meaning="number of finished epochs of the checkpoint for specific_ckpt"),
+        Key("restart_step", non_negative_integer, 0,
+            meaning="number of finished steps of the checkpoint for specific_ckpt"),
+        Key("metrics", different(comma_list(metric)), ("RMSE",),
+            meaning="what the progress line shows; metrics.csv always has RMSE, MAE and losses"),
+        Key("progbar_interval", positive_real, None, unit="s",
+            meaning="between two progress lines; default: 10, and 0.1 for a bar in a terminal"),
+        Key("profile", profiled_steps, (0,),
+            meaning="step, or first and last step, of a TensorBoard profile; 0: none"),
+        Key("starting_model_save", either("-1", -1, non_negative_integer), -1,
+            meaning="the model after so many steps goes to train_dir/starting_model.npz; -1: none"),
+        Key("final_model_save", either("-1", -1, non_negative_integer), -1,
+            meaning="the model after so many steps, or at the end if that comes first, goes to "
+                    "train_dir/final_model.npz; -1: none"),
         *pipeline_keys(PIPELINE),
         Key("dataset_shuffle", boolean, True, meaning="a new order of the frames in every epoch"),
     ),
@@ -235,6 +245,21 @@ VALIDATION = Section(
 )
 
 
+def _check_restart(config: Config) -> Iterable[Problem]:
+    section, mode = "IO_INFORMATION", config["IO_INFORMATION"]["restart_mode"]
+    keys = ("restart_file", "restart_step", "restart_epoch")
+    given = [key for key in keys if config[section][key]]
+    if mode == "specific_ckpt" and len(given) != 1:
+        found = f"{' and '.join(given)} are given" if given else "none is given"
+        yield Problem(section, "restart_mode", f"expected one of {', '.join(keys)}; {found}")
+    elif mode != "specific_ckpt":
+        for key in given:
+            yield Problem(section, key, "without effect; set restart_mode = specific_ckpt")
+    places = (config["DEFAULT_NETWORK"], *config.species_sections.values())
+    if mode == "metadata" and not any(place["networks_metadata"] for place in places):
+        yield Problem(section, "restart_mode", "needs [DEFAULT_NETWORK] networks_metadata")
+
+
 def _check_offsets(config: Config) -> Iterable[Problem]:
     data = config["DATA_INFORMATION"]
     sequence, offsets = data["atomic_sequence"], data["output_offset"]
@@ -258,6 +283,13 @@ TRAIN = Schema(
     (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
-    checks=(check_length, check_learning_rate, check_optimiser, check_losses, _check_offsets),
+    checks=(
+        check_length,
+        check_learning_rate,
+        check_optimiser,
+        check_losses,
+        _check_offsets,
+        _check_restart,
+    ),
     meaning="train networks on packed descriptors",
 )

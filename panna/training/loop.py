@@ -12,9 +12,10 @@ from panna.errors import TrainingError
 from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import listed
-from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
+from panna.training.checkpoints import BEST, Checkpoint, save_step, set_aside, write_checkpoint
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
+from panna.training.profile import Profile
 from panna.training.schedule import Plateau, Schedule
 from panna.training.state import Position, present_model, take_checkpoint
 from panna.training.statistics import frame_names
@@ -37,6 +38,9 @@ class LoopOptions:
     summary_steps: steps between summaries of single batches, 0 for none.
     constants: part of every checkpoint's state: settings, seed, source of derivatives...
     columns: of metrics.csv that not every training has.
+    profile: of some steps, if any.
+    save_models: names of files in train_dir for the model after certain steps, and these steps.
+    shown: kinds of errors in the progress line.
     forces_cost: weight of the force loss, if it changes.
     plateau: reductions of the learning rate, if there may be any.
     patience: epochs without a better validation loss that end the training; None: no end.
@@ -49,6 +53,9 @@ class LoopOptions:
     summary_steps: int
     constants: dict[str, Any]
     columns: dict[str, str] = field(default_factory=dict)
+    profile: Profile | None = None
+    save_models: dict[str, int] = field(default_factory=dict)
+    shown: tuple[str, ...] = ("RMSE",)
     forces_cost: Schedule | None = None
     plateau: Plateau | None = None
     patience: int | None = None
@@ -90,14 +97,18 @@ class Loop:
           TrainingError: loss or gradients are not finite. Checkpoints stay as they were.
           StorageError: data that cannot be read.
         """
+        set_aside(self.options.train_dir, self.position.step)
         self._table.start(self.position.epoch)
         try:
+            self._save_models()
             with StopRequest() as stop:
                 for _ in self._steps(report):
                     if stop.signal is not None:
                         self._save()
                         return stop.signal
         finally:
+            if self.options.profile is not None:
+                self.options.profile.close()
             self._summaries.close()
         return None
 
@@ -119,11 +130,11 @@ class Loop:
             for batch in self.train.epoch_batches(position.epoch, position.batch):
                 self._one_step(batch)
                 ended = position.batch == self.train.n_batches
-                text = f"epoch {position.epoch + 1}, {position.errors.text()}"
+                text = f"epoch {position.epoch + 1}, {position.errors.text(self.options.shown)}"
                 if ended or position.step == total:
                     self._end_of_epoch(ended)
                 if self.last_validation is not None:
-                    text += f", validation {self.last_validation.text()}"
+                    text += f", validation {self.last_validation.text(self.options.shown)}"
                 report(1, text)
                 if self._checkpoint_is_due(ended):
                     self._save()
@@ -135,12 +146,19 @@ class Loop:
         position = self.position
         if self.options.forces_cost is not None:
             self.step.objective.set_forces_cost(self.options.forces_cost(position.step))
-        outcome = self.step.train(batch, self.learning_rate, position.step + 1)
+        profile, number = self.options.profile, position.step + 1
+        if profile is not None:
+            profile.before(number)
+        # The moments of the optimiser count from when they were 0.
+        outcome = self.step.train(batch, self.learning_rate, number - position.first_moment)
+        if profile is not None:
+            profile.after(number)
         if not outcome.finite:
             raise TrainingError(self._not_finite(batch, outcome))
         position.step += 1
         position.batch += 1
         position.errors = position.errors.plus(outcome.sums)
+        self._save_models()
         if self.options.summary_steps and position.step % self.options.summary_steps == 0:
             self._summaries.batch(position.step, Errors().plus(outcome.sums))
 
@@ -205,6 +223,14 @@ class Loop:
         }
         path = self.options.train_dir / BEST
         write_checkpoint(path, Checkpoint(present_model(self.step, self.template), state))
+
+    def _save_models(self) -> None:
+        """The complete models that are due after the present step."""
+        for name, step in self.options.save_models.items():
+            if step == self.position.step:
+                model = present_model(self.step, self.template)
+                state = {**self.options.constants, "step": step, "epoch": self.position.epoch}
+                write_checkpoint(self.options.train_dir / name, Checkpoint(model, state))
 
     def _checkpoint_is_due(self, epoch_ended: bool) -> bool:
         steps = self.options.save_steps

@@ -112,11 +112,18 @@ class Errors:
     def has_forces(self) -> bool:
         return self.components > 0
 
-    def text(self) -> str:
-        """Short form for the screen."""
-        parts = [f"E {1e3 * self.energy_rmse:.2f} meV/atom"]
-        if self.has_forces:
-            parts.append(f"F {self.force_rmse:.4f} eV/angstrom")
+    def text(self, kinds: Sequence[str] = ("RMSE",)) -> str:
+        """Short form for the screen: of RMSE, MAE and loss those asked for, in this order."""
+        parts = []
+        for kind in kinds:
+            if kind == "loss":
+                parts.append(f"loss {self.mean_loss:.4g}")
+                continue
+            name = "" if kinds == ("RMSE",) else f"{kind} "
+            energy, force = (getattr(self, f"{of}_{kind.lower()}") for of in ("energy", "force"))
+            parts.append(f"{name}E {1e3 * energy:.2f} meV/atom")
+            if self.has_forces:
+                parts.append(f"F {force:.4f} eV/angstrom")
         return " ".join(parts)
 
 
@@ -192,7 +199,8 @@ class MetricsTable:
         lines = self.path.read_text(encoding="utf-8").splitlines()
         if lines and lines[0] != ",".join(self.header):
             raise TrainingError(
-                f"{self.path}: its header is not that of this version; move the file away"
+                f"{self.path}: its columns are those of another version or of other losses; move "
+                "the file away"
             )
         return lines[1:]
 

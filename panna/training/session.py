@@ -24,13 +24,15 @@ from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
 from panna.training.networks import Architecture, Base, architectures, first_networks
 from panna.training.objective import Objective
 from panna.training.optimisers import optimiser
+from panna.training.profile import Profile
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
 from panna.training.regularisation import Regularisation
-from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
+from panna.training.restart import apply_changes, changed_settings, check_remains, settings
+from panna.training.restart_point import exact, starting_point
 from panna.training.scaling import standardisation
 from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
 from panna.training.starting_networks import read_bases, starting_networks
-from panna.training.state import Position, restore
+from panna.training.state import Position, position_of, restore
 from panna.training.statistics import Statistics, collect
 from panna.training.step import Derivatives, Step
 
@@ -40,6 +42,7 @@ class Session:
     """What `prepare` made, for the program to report and run.
 
     repeated: validation frames that the training set has, too.
+    changed: settings that are others than when the training was begun.
     """
 
     data: TrainingData
@@ -50,6 +53,7 @@ class Session:
     loop: Loop
     continued: bool
     repeated: int
+    changed: list[str]
 
     @property
     def position(self) -> Position:
@@ -81,7 +85,7 @@ def prepare(config: Config) -> Session:
       TrainingError: data that are not finite, or a train_dir with another training.
     """
     train_dir = config["IO_INFORMATION"]["train_dir"]
-    checkpoint = last_checkpoint(config)
+    checkpoint = starting_point(config)
     before = checkpoint.state.get("source") if checkpoint else None
     data = open_training_data(config, before)
     bases = read_bases(config, data.species, data.summary)
@@ -91,18 +95,25 @@ def prepare(config: Config) -> Session:
     offsets = reference_energies(config, data.species, statistics, bases)
     model = _first_model(config, data, statistics, offsets, networks, bases)
     now = settings(config, data.species, networks, statistics)
+    position, changed, anew = Position(), [], False
     if checkpoint is None:
         check_remains(config, now)
     else:
-        check_settings(config, checkpoint, now)
+        changed = changed_settings(config, checkpoint, now, exact(config))
+        position = position_of(checkpoint)
+        anew = apply_changes(position, changed)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
     step = _compiled_step(config, data, model)
-    position = restore(step, checkpoint) if checkpoint else Position()
+    if checkpoint is not None:
+        restore(step, checkpoint, moments=not anew)
     repeated = _repeated(data, statistics)
     validation = _identity(data)
-    if checkpoint is not None and checkpoint.state.get("validation") != validation:
-        # Losses on other data cannot be compared.
+    if checkpoint is not None and (
+        checkpoint.state.get("validation") != validation
+        or config["IO_INFORMATION"]["restart_mode"] == "specific_ckpt"
+    ):
+        # Losses on other data cannot be compared, and best.npz may be of a later step.
         position.forget_best()
     steps = total_steps(config, data.train.n_batches)
     options = LoopOptions(
@@ -119,6 +130,9 @@ def prepare(config: Config) -> Session:
             "validation": validation,
         },
         columns=_columns(step),
+        profile=_profile(config),
+        save_models=_save_models(config, steps),
+        shown=config["IO_INFORMATION"]["metrics"],
         forces_cost=forces_cost(config, steps),
         plateau=reduction_on_plateau(config),
         patience=config["TRAINING_PARAMETERS"]["early_stopping_patience"],
@@ -126,7 +140,7 @@ def prepare(config: Config) -> Session:
     rate = learning_rate(config, steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
     return Session(
-        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated
+        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated, changed
     )
 
 
@@ -188,6 +202,22 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
     )
+
+
+def _profile(config: Config) -> Profile | None:
+    steps = config["IO_INFORMATION"]["profile"]
+    if steps == (0,):
+        return None
+    return Profile(config["IO_INFORMATION"]["train_dir"], steps[0], steps[-1])
+
+
+def _save_models(config: Config, total: int) -> dict[str, int]:
+    """Names of models to be saved, and after which steps."""
+    io = config["IO_INFORMATION"]
+    wanted = {"starting_model.npz": io["starting_model_save"]}
+    # The end may come before the step that is given.
+    wanted["final_model.npz"] = min(io["final_model_save"], total)
+    return {name: step for name, step in wanted.items() if step >= 0}
 
 
 def _columns(step: Step) -> dict[str, str]:

@@ -266,6 +266,98 @@ def test_other_validation_data_begin_a_new_search_for_the_best_model(data, tmp_p
     assert not np.array_equal(best["state"], read_npz(tmp_path / "run" / "best.npz")["state"])
 
 
+@pytest.fixture
+def of_nine_steps(data, tmp_path):
+    """Ini file of a finished training of 9 steps with checkpoints after 3, 6 and 9."""
+    ini = an_ini(tmp_path, data, **NINE)
+    assert run(ini) == 0
+    return ini
+
+
+NINE = {
+    "TRAINING_PARAMETERS__max_epochs": "3",
+    "TRAINING_PARAMETERS__learning_rate_final": None,
+    "TRAINING_PARAMETERS__forces_cost": "0",
+    "TRAINING_PARAMETERS__average_decay": None,
+}
+
+
+@pytest.mark.parametrize(
+    "key, value", [("step", "3"), ("epoch", "1"), ("file", "{run}/checkpoints/step_3.npz")]
+)
+def test_a_training_goes_back_to_a_checkpoint(key, value, of_nine_steps, data, capsys):
+    folder = of_nine_steps.parent / "run"
+    before = read_npz(folder / "checkpoints" / "step_9.npz")
+    keys = {f"IO_INFORMATION__restart_{key}": value.format(run=folder)}
+    an_ini(of_nine_steps.parent, data, **NINE, IO_INFORMATION__restart_mode="specific_ckpt", **keys)
+    assert run(of_nine_steps) == 0
+    assert "continued          after step 3" in capsys.readouterr().out
+    after = read_npz(folder / "checkpoints" / "step_9.npz")
+    arrays = [name for name in before if name != "state"]
+    assert all(np.array_equal(before[name], after[name]) for name in arrays)
+    assert sorted(p.name for p in (folder / "checkpoints" / "after_step_3").iterdir()) == [
+        "step_6.npz", "step_9.npz",
+    ]  # fmt: skip
+    rows = (folder / "metrics.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == ["3", "6", "9"]
+
+
+def test_a_checkpoint_that_there_is_not_is_named(of_nine_steps, data, capsys):
+    for keys, message in (
+        ({"IO_INFORMATION__restart_step": "4"}, "has checkpoints of 3, 6, 9"),
+        ({"IO_INFORMATION__restart_epoch": "7"}, "no checkpoint at the end of this epoch"),
+        ({"IO_INFORMATION__restart_file": "/nowhere"}, "/nowhere: no such file"),
+    ):
+        keys["IO_INFORMATION__restart_mode"] = "specific_ckpt"
+        an_ini(of_nine_steps.parent, data, **NINE, **keys)
+        assert run(of_nine_steps) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["force_default", "continue_from_last_ckpt"])
+def test_settings_may_change_if_that_is_asked_for(mode, of_nine_steps, data, capsys):
+    changes = {
+        **NINE,
+        "TRAINING_PARAMETERS__max_epochs": "4",
+        "TRAINING_PARAMETERS__optimiser": "adamw",
+        "TRAINING_PARAMETERS__learning_rate": "1e-12",
+        "TRAINING_PARAMETERS__batch_size": "5",
+        "TRAINING_PARAMETERS__average_decay": "0.5",
+        "DEFAULT_NETWORK__trainable": "0:1:1",
+    }
+    an_ini(of_nine_steps.parent, data, **changes)
+    assert run(of_nine_steps) == 2
+    assert "force_default continues with the new ones" in capsys.readouterr().err
+    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
+    assert run(of_nine_steps) == 0
+    assert "[TRAINING_PARAMETERS] optimiser is another one now" in capsys.readouterr().out
+    found = list_checkpoints(of_nine_steps.parent / "run")
+    # Three epochs of 3 steps were 9; with batches of 5 four epochs are 8, and nothing is left.
+    assert max(found) == 9
+    changes["TRAINING_PARAMETERS__max_epochs"] = "6"
+    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
+    assert run(of_nine_steps) == 0
+    found = list_checkpoints(of_nine_steps.parent / "run")
+    old, new = (read_npz(found[step]) for step in (9, 12))
+    # With so small a rate the weights go on from where they were.
+    np.testing.assert_allclose(
+        new["model/Si/0/weights"], old["model/Si/0/weights"], rtol=1e-6, atol=1e-9
+    )
+    changes["TRAINING_PARAMETERS__precision"] = "float64"
+    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
+    assert run(of_nine_steps) == 2
+    assert "precision = float64 found, float32 expected" in capsys.readouterr().err
+
+
+def test_a_new_training_replaces_no_checkpoints(of_nine_steps, data, tmp_path, capsys):
+    an_ini(of_nine_steps.parent, data, **NINE, IO_INFORMATION__restart_mode="none")
+    assert run(of_nine_steps) == 2
+    assert "has checkpoints, which are never replaced" in capsys.readouterr().err
+    mode = {"IO_INFORMATION__restart_mode": "continue_from_last_ckpt"}
+    assert run(an_ini(tmp_path / "new", data, **NINE, **mode)) == 2
+    assert "there is no checkpoint in" in capsys.readouterr().err
+
+
 def test_a_damaged_checkpoint_is_named(data, tmp_path, capsys):
     ini = write_ini(tmp_path / "t.ini", data / "train", **SHORT)
     folder = tmp_path / "run" / "checkpoints"

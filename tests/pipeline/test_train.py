@@ -309,6 +309,28 @@ def test_a_training_continues_an_exported_potential(trained, data, tmp_path, cap
     assert last_model(tmp_path / "run").offsets.tolist() == exported.offsets.tolist()
 
 
+def test_a_profile_and_models_of_chosen_steps(data, tmp_path):
+    ini = write_ini(
+        tmp_path / "t.ini",
+        data / "train",
+        TRAINING_PARAMETERS__forces_cost="0",
+        IO_INFORMATION__profile="2, 3",
+        IO_INFORMATION__starting_model_save="0",
+        IO_INFORMATION__final_model_save="1000",
+        IO_INFORMATION__metrics="loss, MAE",
+        IO_INFORMATION__progbar_interval="0.5",
+        IO_INFORMATION__max_ckpt_to_keep="1",
+    )
+    assert run(ini) == 0
+    folder = tmp_path / "run"
+    assert list(folder.glob("tensorboard/**/*.xplane.pb"))
+    first, last = (read_checkpoint(folder / f"{name}_model.npz") for name in ("starting", "final"))
+    assert (first.state["step"], last.state["step"]) == (0, 9)
+    expected = last_model(folder).to_arrays()
+    assert all(np.array_equal(last.model.to_arrays()[key], expected[key]) for key in expected)
+    assert not np.array_equal(first.model.networks[0].weights[0], expected["model/Si/0/weights"])
+
+
 def test_energies_alone_need_no_forces(frames, data, tmp_path):
     folder = write_data(
         tmp_path / "data", [replace(r, forces=None, derivatives=None) for r in frames[:6]]

@@ -133,6 +133,11 @@ def test_errors_are_means_over_frames_and_components():
     found = errors(frames=2, components=6, loss=3, energy_squares=8, force_squares=24)
     assert (found.mean_loss, found.energy_rmse, found.force_rmse) == (1.5, 2.0, 2.0)
     assert found.text() == "E 2000.00 meV/atom F 2.0000 eV/angstrom"
+    kinds = ("loss", "RMSE", "MAE")
+    assert found.text(kinds) == (
+        "loss 1.5 RMSE E 2000.00 meV/atom F 2.0000 eV/angstrom "
+        "MAE E 0.00 meV/atom F 0.0000 eV/angstrom"
+    )
     energies = errors(frames=2, energy_squares=8)
     assert np.isnan(energies.force_rmse) and "F" not in energies.text()
 
@@ -162,7 +167,7 @@ def test_columns_that_not_every_training_has(tmp_path):
     cells = dict(zip(names, row, strict=True))
     assert cells["train_regularisation"] == "1.5" and cells["validation_regularisation"] == ""
     assert cells["train_virial_rmse_eV_per_atom"] == "2"
-    with pytest.raises(TrainingError, match="not that of this version"):
+    with pytest.raises(TrainingError, match="columns are those of another version"):
         MetricsTable(tmp_path).start(1)
 
 
@@ -175,7 +180,7 @@ def test_the_table_forgets_rows_of_epochs_that_will_be_done_again(tmp_path):
     lines = table.path.read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
     table.path.write_text("something else\n")
-    with pytest.raises(TrainingError, match="not that of this version"):
+    with pytest.raises(TrainingError, match="columns are those of another version"):
         table.start(0)
 
 
