@@ -154,9 +154,9 @@ DATA = Section(
         Key("output_offset", either("fit", None, comma_list(real)), None, unit="eV",
             meaning="reference energy per species, in the order of atomic_sequence; fit: least "
                     "squares on the training set. Default: those of networks_metadata, or fit"),
-        Key("energy_rescale", real, 1.0,
-            refused="energies are trained in eV; the standardisation of descriptors and the first "
-                    "weights do what it was meant for"),
+        Key("energy_rescale", positive_real, 1.0,
+            meaning="factor of the errors of energies, forces and virials in the losses; networks, "
+                    "metrics and potentials stay in eV"),
         Key("sparse_derivatives", boolean, False,
             obsolete="the files tell in which form derivatives are stored"),
         Key("scaffold_type", choice("PANNA"), "PANNA"),

@@ -22,6 +22,7 @@ class Objective:
     forces_cost: weight of the force loss; `set_forces_cost` changes it during a training.
     stress_cost: weight of the virial loss, the mean of the squares of the 9 components of the
       virial per atom.
+    rescale: factor of all errors in the losses; metrics stay in eV.
     flavour: "v2", losses of frames reduced by mean or sum; "v1", sums over the batch within the
       functions.
     energy_weight, force_weights: names of divisors of the losses of frames, see losses.DIVISORS.
@@ -31,6 +32,7 @@ class Objective:
     force_loss: str = "quad"
     forces_cost: float = 0.0
     stress_cost: float = 0.0
+    rescale: float = 1.0
     flavour: str = "v2"
     energy_weight: str | None = None
     force_weights: str | None = None
@@ -77,6 +79,7 @@ class Objective:
             force_loss=training["floss_function"],
             forces_cost=training["forces_cost"],
             stress_cost=training["stress_cost"],
+            rescale=config["DATA_INFORMATION"]["energy_rescale"],
             flavour=flavour,
             energy_weight=training["energy_weight"],
             force_weights=training["force_weights"],
@@ -117,7 +120,8 @@ class Objective:
         count = tf.cast(tf.size(energies), tf.float64)
         atoms, weights = tf.cast(batch["n_atoms"], tf.float64), batch["weight"]
         per_atom = energies / atoms
-        measure = self._energies.measure(per_atom if self._energies.form.robust else energies)
+        residuals = per_atom if self._energies.form.robust else energies
+        measure = self._energies.measure(self.rescale * residuals)
         loss = energy_loss = self._energies(measure, atoms, weights)
         sums = {
             "frames": count,
@@ -140,7 +144,8 @@ class Objective:
             virials = tf.cast(virials, tf.float64) / atoms[:, None, None]
             virials = tf.where(known[:, None, None], virials, tf.zeros_like(virials))
             squares = tf.reduce_sum(virials**2, [1, 2])
-            virial_loss = tf.reduce_mean(squares * tf.cast(weights, tf.float64)) / 9.0
+            virial_loss = tf.reduce_mean(squares * tf.cast(weights, tf.float64))
+            virial_loss *= self.rescale**2 / 9.0
             loss = loss + self.stress_cost * virial_loss
             sums |= {
                 "virial_components": 9.0 * tf.reduce_sum(tf.cast(known, tf.float64)),
@@ -155,6 +160,6 @@ class Objective:
     def _force_loss(
         self, forces: tf.Tensor, batch: Mapping[str, tf.Tensor], atoms: tf.Tensor, weights
     ) -> tf.Tensor:
-        of_atoms = tf.reduce_sum(self._forces.measure(forces), 1)
+        of_atoms = tf.reduce_sum(self._forces.measure(self.rescale * forces), 1)
         of_frames = tf.math.unsorted_segment_sum(of_atoms, batch["frame_of_atom"], tf.size(atoms))
         return self._forces(of_frames, atoms, weights)

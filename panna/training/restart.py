@@ -47,6 +47,7 @@ def settings(
         for key in ("max_steps", "max_epochs"):
             found[f"[{TRAINING}] {key}"] = training[key]
     found["[IO_INFORMATION] dataset_shuffle"] = config["IO_INFORMATION"]["dataset_shuffle"]
+    found["[DATA_INFORMATION] energy_rescale"] = config["DATA_INFORMATION"]["energy_rescale"]
     found["[DATA_INFORMATION] atomic_sequence"] = species
     found["[DATA_INFORMATION] output_offset"] = config["DATA_INFORMATION"]["output_offset"] or "fit"
     for symbol, one in zip(species, networks, strict=True):

@@ -174,6 +174,23 @@ def test_weights_and_reductions_of_panna_v2():
         assert found(force_weights=weight)[1] == pytest.approx(mean_of(F2 / divisor))
 
 
+def test_rescaled_errors_are_those_of_losses_and_not_of_metrics():
+    """energy_rescale: as errors in another unit, so of forces and virials as well."""
+    virials = np.random.default_rng(3).normal(size=(3, 3, 3))
+    batch = {**BATCH, "virial": tf.zeros([3, 3, 3], tf.float64)}
+    constants = dict(energy_constants=C, force_constants=C)
+    for names in (("exp_quad_atom", "quad_atom"), ("huber", "huber")):
+        rescaled = Objective(*names, 0.7, 0.3, rescale=2.0, **constants)
+        plain = Objective(*names, 0.7, 0.3, **constants)
+        errors = [tf.constant(D), tf.constant(F), batch, tf.constant(virials)]
+        loss, sums = rescaled(*errors)
+        doubled = [e if e is batch else 2 * e for e in errors]
+        assert float(loss) == pytest.approx(float(plain(*doubled)[0]))
+        found, expected = Errors().plus(sums.numpy()), Errors().plus(plain(*errors)[1].numpy())
+        for name in ("energy_rmse", "energy_mae", "force_rmse", "force_mae", "virial_rmse"):
+            assert getattr(found, name) == getattr(expected, name)
+
+
 def test_the_force_weight_can_change_within_a_compiled_step():
     objective = Objective(forces_cost=1.0)
 

@@ -172,7 +172,7 @@ def test_keys_of_the_pipeline_stand_in_either_section(read):
         ({"IO_INFORMATION__restart_step": "5"}, "without effect; set restart_mode = specific"),
         ({"IO_INFORMATION__restart_mode": "metadata"}, "needs .* networks_metadata"),
         ({"IO_INFORMATION__profile": "9, 3"}, "first and the last"),
-        ({"DATA_INFORMATION__energy_rescale": "2"}, "energies are trained in eV"),
+        ({"DATA_INFORMATION__energy_rescale": "0"}, "expected a number above 0"),
         ({"DATA_INFORMATION__output_offset": "-1"}, "atomic_sequence is missing"),
         (
             {
