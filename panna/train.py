@@ -144,12 +144,14 @@ def _validation(session: Session) -> str:
 
 
 def _train(config: Config, session: Session) -> int:
-    first, total = session.position.step, session.total_steps
+    first, total = min(session.position.step, session.total_steps), session.total_steps
+    finishing = config["TRAINING_PARAMETERS"]["lbfgs_steps"]
     interval = config["IO_INFORMATION"]["progbar_interval"]
-    with Progress(total - first, "training", "steps", interval) as progress:
+    with Progress(total - first + finishing, "training", "steps", interval) as progress:
         signal = session.loop.run(progress.advance)
     if signal is not None:
-        say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")
+        last = min(session.position.step, total)
+        say(f"Stopped after step {last} of {total}; the checkpoint is written.")
         say("The same command continues the training.")
         return 128 + signal
     if session.loop.stopped_early:

@@ -57,6 +57,10 @@ OPTIMISER_KEYS = (
     Key("weight_decay", non_negative_real, None,
         meaning="of adamw: weights, not biases, shrink by learning_rate * weight_decay per step; "
                 "default 0.01"),
+    Key("lbfgs_steps", non_negative_integer, 0,
+        meaning="steps of L-BFGS on the whole training set after the last step of the optimiser; "
+                "they end earlier when the loss stays"),
+    Key("lbfgs_memory", positive_integer, 20, meaning="former steps that L-BFGS uses"),
     Key("clip_value", non_negative_real, 0.0,
         meaning="every component of the gradient is cut to [-clip_value, clip_value]; 0: off"),
     Key("clip_norm", non_negative_real, 0.0,

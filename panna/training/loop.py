@@ -13,6 +13,7 @@ from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import listed
 from panna.training.checkpoints import BEST, Checkpoint, save_step, set_aside, write_checkpoint
+from panna.training.finishing import Finishing, Interrupted, finish
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
 from panna.training.profile import Profile
@@ -44,6 +45,7 @@ class LoopOptions:
     forces_cost: weight of the force loss, if it changes.
     plateau: reductions of the learning rate, if there may be any.
     patience: epochs without a better validation loss that end the training; None: no end.
+    finishing: by L-BFGS, if at all.
     """
 
     train_dir: Path
@@ -59,6 +61,7 @@ class LoopOptions:
     forces_cost: Schedule | None = None
     plateau: Plateau | None = None
     patience: int | None = None
+    finishing: Finishing | None = None
 
 
 class Loop:
@@ -106,6 +109,11 @@ class Loop:
                     if stop.signal is not None:
                         self._save()
                         return stop.signal
+                if self.options.finishing is not None and not self.finished:
+                    self._finish(report, lambda: stop.signal is not None)
+        except Interrupted:
+            # The checkpoint of the last step is there; L-BFGS will begin again.
+            return stop.signal
         finally:
             if self.options.profile is not None:
                 self.options.profile.close()
@@ -116,6 +124,14 @@ class Loop:
     def learning_rate(self) -> float:
         """That of the next step."""
         return self.schedule(self.position.step) * self.position.rate_factor
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        total = self.options.total_steps
+        if self.options.finishing is not None:
+            return self.position.finished_total == total
+        return self.position.step >= total or self.stopped_early
 
     @property
     def stopped_early(self) -> bool:
@@ -171,7 +187,7 @@ class Loop:
         rate = self.learning_rate
         self._table.add(finished, position.step, rate, train, validation)
         self._summaries.epoch(position.step, rate, train, validation)
-        last = position.step == self.options.total_steps
+        last = position.step >= self.options.total_steps
         if position.epoch % self._histogram_epochs == 0 or last:
             self._summaries.histograms(position.step, self.step.evaluated)
         self._summaries.flush()
@@ -209,6 +225,25 @@ class Loop:
                 )
             errors = errors.plus(outcome.sums)
         return errors
+
+    def _finish(self, report: Report, stopped: Callable[[], bool]) -> None:
+        """L-BFGS on the whole training set, then as at the end of an epoch."""
+        position, cost = self.position, self.options.forces_cost
+        if cost is not None:
+            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+
+        def show(errors: Errors) -> None:
+            report(1, f"L-BFGS, {errors.text(self.options.shown)}")
+
+        before = position.errors
+        steps, position.errors = finish(
+            self.step, self.train, self.options.finishing, stopped, show
+        )
+        position.step += steps
+        position.finished_total = self.options.total_steps
+        self._end_of_epoch(False)
+        position.errors = before
+        self._save()
 
     def _save_best(self, validation: Errors) -> None:
         position = self.position

@@ -21,7 +21,10 @@ from panna.training.statistics import Statistics
 
 TRAINING = "TRAINING_PARAMETERS"
 # Keys that may change: how long, and where derivatives come from (that is kept as it was).
-FREE = ("max_steps", "max_epochs", "early_stopping_patience", "derivatives")
+FREE = (
+    *("max_steps", "max_epochs", "early_stopping_patience", "lbfgs_steps", "lbfgs_memory"),
+    "derivatives",
+)
 DATA = "data"
 # What belongs to the weights: never changed in a training, whatever the restart mode.
 FIXED = (

@@ -19,6 +19,7 @@ from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.clipping import Clipping
 from panna.training.data import TrainingData, open_training_data
+from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
 from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
 from panna.training.networks import Architecture, Base, architectures, first_networks
@@ -66,7 +67,7 @@ class Session:
     @property
     def finished(self) -> bool:
         """Nothing is left to do."""
-        return self.position.step >= self.total_steps or self.loop.stopped_early
+        return self.loop.finished
 
     @property
     def epochs(self) -> float:
@@ -136,6 +137,7 @@ def prepare(config: Config) -> Session:
         forces_cost=forces_cost(config, steps),
         plateau=reduction_on_plateau(config),
         patience=config["TRAINING_PARAMETERS"]["early_stopping_patience"],
+        finishing=_finishing(config),
     )
     rate = learning_rate(config, steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
@@ -202,6 +204,13 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
     )
+
+
+def _finishing(config: Config) -> Finishing | None:
+    training = config["TRAINING_PARAMETERS"]
+    if not training["lbfgs_steps"]:
+        return None
+    return Finishing(training["lbfgs_steps"], training["lbfgs_memory"])
 
 
 def _profile(config: Config) -> Profile | None:

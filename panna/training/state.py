@@ -26,6 +26,7 @@ class Position:
       learning rate on a plateau.
     rate_factor: product of these reductions.
     first_moment: finished steps when the moments of the optimiser were 0.
+    finished_total: length of the run that L-BFGS has finished, 0 if it has not.
     """
 
     step: int = 0
@@ -39,6 +40,7 @@ class Position:
     cut_epoch: int = 0
     rate_factor: float = 1.0
     first_moment: int = 0
+    finished_total: int = 0
 
     def epochs_without_progress(self) -> int:
         """Epochs since the smallest validation loss; 0 before the first validation."""

@@ -92,6 +92,7 @@ class Step:
         compiled = partial(tf.function, autograph=False)
         self._train = compiled(self._train_graph, input_signature=[spec, size])
         self._validate = compiled(self._validate_graph, input_signature=[spec])
+        self._gradients = compiled(self._gradient_graph, input_signature=[spec])
 
     def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
         """Changes the weights once. `step` counts from 1.
@@ -106,6 +107,11 @@ class Step:
         """Errors of a batch, with the averaged weights if there are any."""
         return Outcome(self._validate(self._tensors(batch)).numpy())
 
+    def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Sums of a batch and the gradient of its loss by each variable of the optimiser."""
+        sums, _, gradients = self._gradients(self._tensors(batch))
+        return sums.numpy(), [gradient.numpy() for gradient in gradients]
+
     @property
     def evaluated(self) -> list[NetworkVariables]:
         """The networks to use: the averaged ones if there are any."""
@@ -114,14 +120,18 @@ class Step:
     def _tensors(self, batch: Batch) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(batch[name]) for name in self._used}
 
-    def _train_graph(self, batch: Batch, step_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gradient_graph(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Sums, loss and gradients."""
         with tf.GradientTape() as tape:
             loss, sums = self._loss(self.networks, batch)
             if self.regularisation is not None:
                 loss, sums = self.regularisation.added(self.networks, loss, sums)
-        gradients = tape.gradient(
-            loss, self.optimiser.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(loss, self.optimiser.variables, unconnected_gradients=zero)
+        return sums, loss, gradients
+
+    def _train_graph(self, batch: Batch, step_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        sums, loss, gradients = self._gradient_graph(batch)
         norm = tf.linalg.global_norm(gradients)
         finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, norm.dtype))
 

@@ -266,6 +266,43 @@ def test_other_validation_data_begin_a_new_search_for_the_best_model(data, tmp_p
     assert not np.array_equal(best["state"], read_npz(tmp_path / "run" / "best.npz")["state"])
 
 
+def test_lbfgs_improves_the_end_and_begins_again_after_a_stop(data, tmp_path, monkeypatch, capsys):
+    options = {
+        **NINE,
+        "TRAINING_PARAMETERS__forces_cost": "1",
+        "TRAINING_PARAMETERS__average_decay": "0.9",
+        "TRAINING_PARAMETERS__wscale_l2": "1e-6",
+        "TRAINING_PARAMETERS__lbfgs_steps": "8",
+    }
+    inis = [an_ini(tmp_path / name, data, **options) for name in ("whole", "stopped")]
+    assert run(inis[0]) == 0
+    original, calls = Step.gradients, []
+
+    def patched(self, batch):
+        calls.append(1)
+        if len(calls) == 10:
+            press_ctrl_c()
+        return original(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "gradients", patched)
+        assert run(inis[1]) == 130
+    assert "Stopped after step 9 of 9" in capsys.readouterr().out
+    assert max(list_checkpoints(tmp_path / "stopped" / "run")) == 9
+    assert run(inis[1]) == 0
+    assert_same_files(*(tmp_path / name / "run" for name in ("whole", "stopped")))
+    assert max(list_checkpoints(tmp_path / "whole" / "run")) == 17
+    rows = (tmp_path / "whole" / "run" / "metrics.csv").read_text().splitlines()[1:]
+    losses = [float(row.split(",")[3]) for row in rows]
+    assert len(rows) == 4 and losses[3] < 0.9 * losses[2]
+    capsys.readouterr()
+    assert run(inis[0]) == 0
+    assert "Nothing is left to do" in capsys.readouterr().out
+    an_ini(tmp_path / "whole", data, **{**options, "TRAINING_PARAMETERS__max_epochs": "7"})
+    assert run(inis[0]) == 0
+    assert max(list_checkpoints(tmp_path / "whole" / "run")) > 21
+
+
 @pytest.fixture
 def of_nine_steps(data, tmp_path):
     """Ini file of a finished training of 9 steps with checkpoints after 3, 6 and 9."""

@@ -16,6 +16,7 @@ from panna.storage.frame_record import atom_derivatives
 from panna.training.adam import Adam, AdamOptions
 from panna.training.metrics import SUMS, Errors
 from panna.training.objective import Objective
+from panna.training.regularisation import Regularisation
 from panna.training.step import Derivatives, Step
 
 G = TWO_SPECIES.size
@@ -115,6 +116,20 @@ def test_gradients_are_those_of_finite_differences(source, batch):
         found = (gradient * direction).sum()
         # Second order in h, relative to the slopes of the whole network.
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
+
+
+def test_gradients_of_a_batch_are_those_of_a_step_with_its_penalty(batch):
+    step = a_step(batch)
+    step.regularisation = Regularisation(wscale_l1=0.1, bscale_l2=0.3)
+    sums, gradients = step.gradients(batch)
+    _, without = loss_and_gradients(step, batch)
+    for variable, found, plain in zip(step.optimiser.variables, gradients, without, strict=True):
+        value = variable.numpy()
+        penalty = 0.1 * np.sign(value) if value.ndim == 2 else 0.6 * value
+        np.testing.assert_allclose(found, plain + penalty, rtol=1e-9, atol=1e-12)
+    penalty = float(step.regularisation(step.networks))
+    assert Errors().plus(sums).mean_regularisation == pytest.approx(penalty)
+    assert np.isnan(Errors().plus(step.validate(batch).sums).mean_regularisation)
 
 
 def test_sums_are_those_of_the_metrics(batch):
