@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from panna.config.reader import Config
+from panna.config.train import TRAIN
 from panna.config.train_optimiser import depends_on_length
 from panna.errors import TrainingError
 from panna.training.checkpoints import BEST, Checkpoint, read_checkpoint
@@ -58,7 +59,8 @@ def settings(
         found[f"[{symbol}] activations"] = one.activations
         found[f"[{symbol}] trainable"] = one.trainable
         own = config.species_sections.get(symbol, {})
-        found[f"[{symbol}] behavior"] = one.behavior
+        if set(one.behavior) != {"new"}:
+            found[f"[{symbol}] behavior"] = one.behavior
         for key in ("output_offset", "networks_metadata", "networks_from"):
             found[f"[{symbol}] {key}"] = _plain(own.get(key))
     found["[DEFAULT_NETWORK] networks_metadata"] = _plain(
@@ -98,7 +100,8 @@ def changed_settings(
             f"{train_dir}: its checkpoints were not written by panna_train; choose another "
             "train_dir"
         )
-    different = [key for key in before | now if before.get(key) != now.get(key)]
+    before = {key: _default(key) for key in now if key not in before} | before
+    different = [key for key in before | now if before[key] != now.get(key)]
     refused = [key for key in different if exact or key.endswith(FIXED)]
     if refused:
         raise TrainingError(_refusal(config, refused, before, now, exact))
@@ -144,6 +147,14 @@ def _refusal(
         f"{config.path}: the training in {config['IO_INFORMATION']['train_dir']} was begun with "
         "other settings:\n  " + "\n  ".join(lines) + "\n" + advice
     )
+
+
+def _default(name: str) -> Any:
+    """Value of a setting in a checkpoint of a version that did not know the key."""
+    section, _, key = name.removeprefix("[").partition("] ")
+    found = TRAIN.find(section) or TRAIN.species_section
+    known = found.find(key)
+    return None if known is None else json.loads(json.dumps(known.default))
 
 
 def _digest(statistics: Statistics) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -303,12 +305,19 @@ def test_lbfgs_improves_the_end_and_begins_again_after_a_stop(data, tmp_path, mo
     assert max(list_checkpoints(tmp_path / "whole" / "run")) > 21
 
 
+@pytest.fixture(scope="module")
+def nine_steps(data, tmp_path_factory):
+    """Folder of a finished training of 9 steps with checkpoints after 3, 6 and 9."""
+    folder = tmp_path_factory.mktemp("nine")
+    assert run(an_ini(folder, data, **NINE)) == 0
+    return folder
+
+
 @pytest.fixture
-def of_nine_steps(data, tmp_path):
-    """Ini file of a finished training of 9 steps with checkpoints after 3, 6 and 9."""
-    ini = an_ini(tmp_path, data, **NINE)
-    assert run(ini) == 0
-    return ini
+def of_nine_steps(nine_steps, tmp_path):
+    """Ini file of a copy of it."""
+    shutil.copytree(nine_steps, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "train.ini"
 
 
 NINE = {
@@ -351,11 +360,10 @@ def test_a_checkpoint_that_there_is_not_is_named(of_nine_steps, data, capsys):
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mode", ["force_default", "continue_from_last_ckpt"])
-def test_settings_may_change_if_that_is_asked_for(mode, of_nine_steps, data, capsys):
+def test_settings_may_change_if_that_is_asked_for(of_nine_steps, data, capsys):
     changes = {
         **NINE,
-        "TRAINING_PARAMETERS__max_epochs": "4",
+        "TRAINING_PARAMETERS__max_epochs": "6",
         "TRAINING_PARAMETERS__optimiser": "adamw",
         "TRAINING_PARAMETERS__learning_rate": "1e-12",
         "TRAINING_PARAMETERS__batch_size": "5",
@@ -365,16 +373,13 @@ def test_settings_may_change_if_that_is_asked_for(mode, of_nine_steps, data, cap
     an_ini(of_nine_steps.parent, data, **changes)
     assert run(of_nine_steps) == 2
     assert "force_default continues with the new ones" in capsys.readouterr().err
+    mode = "continue_from_last_ckpt"
     an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
     assert run(of_nine_steps) == 0
     assert "[TRAINING_PARAMETERS] optimiser is another one now" in capsys.readouterr().out
     found = list_checkpoints(of_nine_steps.parent / "run")
-    # Three epochs of 3 steps were 9; with batches of 5 four epochs are 8, and nothing is left.
-    assert max(found) == 9
-    changes["TRAINING_PARAMETERS__max_epochs"] = "6"
-    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
-    assert run(of_nine_steps) == 0
-    found = list_checkpoints(of_nine_steps.parent / "run")
+    # 9 steps were three epochs of 3; with batches of 5 an epoch has 2.
+    assert max(found) == 12
     old, new = (read_npz(found[step]) for step in (9, 12))
     # With so small a rate the weights go on from where they were.
     np.testing.assert_allclose(
@@ -384,6 +389,20 @@ def test_settings_may_change_if_that_is_asked_for(mode, of_nine_steps, data, cap
     an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
     assert run(of_nine_steps) == 2
     assert "precision = float64 found, float32 expected" in capsys.readouterr().err
+
+
+def test_keys_that_an_older_version_did_not_know_had_their_defaults(of_nine_steps, data, capsys):
+    path = of_nine_steps.parent / "run" / "checkpoints" / "step_9.npz"
+    arrays = read_npz(path)
+    state = json.loads(str(arrays["state"]))
+    for key in ("[TRAINING_PARAMETERS] warmup_steps", "[DATA_INFORMATION] energy_rescale"):
+        del state["settings"][key]
+    np.savez(path, **{**arrays, "state": np.array(json.dumps(state))})
+    an_ini(of_nine_steps.parent, data, **NINE, TRAINING_PARAMETERS__warmup_steps="5")
+    assert run(of_nine_steps) == 2
+    assert "warmup_steps = 5 found, 0 expected" in capsys.readouterr().err
+    an_ini(of_nine_steps.parent, data, **NINE)
+    assert run(of_nine_steps) == 0
 
 
 def test_a_new_training_replaces_no_checkpoints(of_nine_steps, data, tmp_path, capsys):
