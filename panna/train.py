@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,21 +76,22 @@ def _run(argv: list[str] | None) -> int:
     from panna.training.session import prepare
 
     with only_writer(config["IO_INFORMATION"]["train_dir"], "panna_train"):
-        session = prepare(config)
+        session = prepare(config, _reading)
         _say_plan(config, session, device)
         if session.finished:
-            more = (
-                "early_stopping_patience"
-                if session.loop.stopped_early
-                else "max_epochs or max_steps"
-            )
-            say(f"\nNothing is left to do; for a longer training raise {more}.")
+            say(f"\nNothing is left to do; for a longer training raise {_limit(session)}.")
             return 0
         return _train(config, session)
 
 
 def _limit(session: Session) -> str:
     return "early_stopping_patience" if session.loop.stopped_early else "max_epochs or max_steps"
+
+
+@contextmanager
+def _reading(total: int) -> Iterator[Callable[[int], None]]:
+    with Progress(total, "reading", "frames") as progress:
+        yield progress.advance
 
 
 def _say_plan(config: Config, session: Session, device: str) -> None:

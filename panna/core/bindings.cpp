@@ -137,8 +137,7 @@ Array<double> vjp(const panna::Descriptor& d, const Array<int>& species,
   const double* bar = g_bar.data();
   parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
     const Environment env = batch.environment(i);
-    double* g = ws.descriptor_memory.reserve(size);
-    d.forward(env, ws, g);
+    d.forward(env, ws, nullptr);
     d.vjp(env, ws, bar + size * static_cast<std::size_t>(i),
           gradient + 3 * batch.offsets[static_cast<std::size_t>(i)]);
   });
@@ -157,7 +156,7 @@ Array<double> jvp(const panna::Descriptor& d, const Array<int>& species,
   parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
     const Environment env = batch.environment(i);
     double* row = dg + size * static_cast<std::size_t>(i);
-    d.forward(env, ws, row);
+    d.forward(env, ws, nullptr);
     d.jvp(env, ws, t + 3 * batch.offsets[static_cast<std::size_t>(i)], row);
   });
   return out;
@@ -174,11 +173,146 @@ Array<double> jacobian(const panna::Descriptor& d, const Array<int>& species,
   double* jac = out.mutable_data();
   parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
     const Environment env = batch.environment(i);
-    d.forward(env, ws, ws.descriptor_memory.reserve(size));
+    d.forward(env, ws, nullptr);
     double* mine = jac + 3 * size * batch.offsets[static_cast<std::size_t>(i)];
     std::fill_n(mine, 3 * size * static_cast<std::size_t>(env.count), 0.0);
     d.jacobian(env, ws, mine);
   });
+  return out;
+}
+
+// The same in single precision and in the order of `Blocks`: (pairs, 3, size).
+Array<float> blocks(const panna::Descriptor& d, const Array<int>& species,
+                    const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                    const Array<double>& vectors, int threads) {
+  const Batch batch(species, first, index, vectors, d.species());
+  const auto size = static_cast<std::size_t>(d.size());
+  Array<float> out({static_cast<py::ssize_t>(batch.pairs), static_cast<py::ssize_t>(3),
+                    static_cast<py::ssize_t>(size)});
+  float* all = out.mutable_data();
+  parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
+    const Environment env = batch.environment(i);
+    const auto pairs = static_cast<std::size_t>(env.count);
+    d.forward(env, ws, nullptr);
+    double* jac = ws.descriptor_memory.reserve(3 * size * pairs);
+    std::fill_n(jac, 3 * size * pairs, 0.0);
+    d.jacobian(env, ws, jac);
+    float* mine = all + 3 * size * batch.offsets[static_cast<std::size_t>(i)];
+    for (std::size_t p = 0; p < pairs; ++p)
+      for (std::size_t a = 0; a < 3; ++a)
+        for (std::size_t c = 0; c < size; ++c)
+          mine[(3 * p + a) * size + c] = static_cast<float>(jac[(p * size + c) * 3 + a]);
+  });
+  return out;
+}
+
+// Derivatives that were computed before: for each frame an array (pairs, 3, size), in the order of
+// its neighbour list. Where each atom's block begins.
+struct Blocks {
+  std::vector<Array<float>> frames;
+  std::vector<const float*> of_atom;
+  std::vector<long> pairs;
+  std::size_t size = 0;
+
+  Blocks(const std::vector<Array<float>>& frames_, const Array<std::int64_t>& first,
+         std::size_t size_)
+      : frames(frames_), size(size_) {
+    const std::int64_t* f = first.data();
+    const auto atoms = static_cast<std::size_t>(first.size() - 1);
+    of_atom.resize(atoms);
+    pairs.resize(atoms);
+    std::size_t atom = 0;
+    std::int64_t begin = 0;
+    for (const Array<float>& frame : frames) {
+      if (frame.ndim() != 3 || frame.shape(1) != 3 ||
+          static_cast<std::size_t>(frame.shape(2)) != size)
+        throw panna::Error("stored derivatives: an array of shape (pairs, 3, " +
+                           std::to_string(size) + ") expected for each frame");
+      const std::int64_t end = begin + frame.shape(0);
+      for (; atom < atoms && f[atom + 1] <= end; ++atom) {
+        of_atom[atom] = frame.data() + static_cast<std::size_t>(f[atom] - begin) * 3 * size;
+        pairs[atom] = static_cast<long>(f[atom + 1] - f[atom]);
+      }
+      begin = end;
+    }
+    if (atom != atoms || begin != f[atoms])
+      throw panna::Error("stored derivatives: " + std::to_string(begin) + " pairs found, " +
+                         std::to_string(f[atoms]) + " expected");
+  }
+};
+
+Array<double> blocks_vjp(const std::vector<Array<float>>& frames, const Array<std::int64_t>& first,
+                         const Array<float>& g_bar, int threads) {
+  const auto atoms = static_cast<std::size_t>(first.size() - 1);
+  const std::size_t size = atoms > 0 ? static_cast<std::size_t>(g_bar.size()) / atoms : 0;
+  const Blocks blocks(frames, first, size);
+  check_size("blocks_vjp: g_bar", g_bar.size(), size * atoms);
+  Array<double> out = matrix(static_cast<std::size_t>(first.data()[atoms]), 3);
+  double* gradient = out.mutable_data();
+  const float* bar = g_bar.data();
+  const std::int64_t* f = first.data();
+  parallel(static_cast<int>(atoms), threads, [&](Workspace&, int i) {
+    const auto k = static_cast<std::size_t>(i);
+    panna::kernels::active().block_gradient(blocks.of_atom[k], blocks.pairs[k],
+                                            static_cast<long>(size), bar + size * k,
+                                            gradient + 3 * f[k]);
+  });
+  return out;
+}
+
+Array<float> blocks_jvp(const std::vector<Array<float>>& frames, const Array<std::int64_t>& first,
+                        const Array<double>& tangents, int size_, int threads) {
+  const auto atoms = static_cast<std::size_t>(first.size() - 1);
+  const auto size = static_cast<std::size_t>(size_);
+  const Blocks blocks(frames, first, size);
+  check_size("blocks_jvp: tangents", tangents.size(),
+             3 * static_cast<std::size_t>(first.data()[atoms]));
+  Array<float> out({static_cast<py::ssize_t>(atoms), static_cast<py::ssize_t>(size)});
+  float* dg = out.mutable_data();
+  const double* t = tangents.data();
+  const std::int64_t* f = first.data();
+  parallel(static_cast<int>(atoms), threads, [&](Workspace&, int i) {
+    const auto k = static_cast<std::size_t>(i);
+    panna::kernels::active().block_change(blocks.of_atom[k], blocks.pairs[k],
+                                          static_cast<long>(size), t + 3 * f[k], dg + size * k);
+  });
+  return out;
+}
+
+// Forces on the atoms from the gradient of the energy with respect to the vectors of the pairs.
+Array<double> forces(const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                     const Array<double>& gradient) {
+  const auto atoms = static_cast<std::size_t>(first.size() - 1);
+  check_size("forces: gradient", gradient.size(), 3 * static_cast<std::size_t>(index.size()));
+  Array<double> out = matrix(atoms, 3);
+  double* force = out.mutable_data();
+  const double* g = gradient.data();
+  const std::int64_t *f = first.data(), *neighbour = index.data();
+  py::gil_scoped_release release;
+  std::fill_n(force, 3 * atoms, 0.0);
+  for (std::size_t i = 0; i < atoms; ++i)
+    for (std::int64_t k = f[i]; k < f[i + 1]; ++k)
+      for (int a = 0; a < 3; ++a) {
+        force[3 * i + static_cast<std::size_t>(a)] += g[3 * k + a];
+        force[3 * neighbour[k] + a] -= g[3 * k + a];
+      }
+  return out;
+}
+
+// Change of the vectors when the atoms move.
+Array<double> pair_tangents(const Array<std::int64_t>& first, const Array<std::int64_t>& index,
+                            const Array<double>& moves) {
+  const auto atoms = static_cast<std::size_t>(first.size() - 1);
+  check_size("pair_tangents: moves", moves.size(), 3 * atoms);
+  Array<double> out = matrix(static_cast<std::size_t>(index.size()), 3);
+  double* tangent = out.mutable_data();
+  const double* m = moves.data();
+  const std::int64_t *f = first.data(), *neighbour = index.data();
+  py::gil_scoped_release release;
+  for (std::size_t i = 0; i < atoms; ++i)
+    for (std::int64_t k = f[i]; k < f[i + 1]; ++k)
+      for (int a = 0; a < 3; ++a)
+        tangent[3 * k + a] = m[3 * neighbour[k] + a] - m[3 * i + static_cast<std::size_t>(a)];
   return out;
 }
 
@@ -226,7 +360,9 @@ PYBIND11_MODULE(_core, m) {
   py::class_<panna::Descriptor>(m, "Descriptor")
       .def_property_readonly("species", &panna::Descriptor::species)
       .def_property_readonly("size", &panna::Descriptor::size)
-      .def_property_readonly("cutoff", &panna::Descriptor::cutoff);
+      .def_property_readonly("cutoff", &panna::Descriptor::cutoff)
+      .def("set_mixed", [](panna::Descriptor& d) { d.set_precision(panna::Precision::mixed); },
+           "Pairs of neighbours in single precision from now on.");
   py::class_<panna::MBP, panna::Descriptor>(m, "MBP").def(
       py::init([](int species, double rc_rad, std::vector<double> rs_rad,
                   std::vector<double> eta_rad, double rc_ang, std::vector<double> rs_ang,
@@ -260,6 +396,17 @@ PYBIND11_MODULE(_core, m) {
   list(jvp, m, "jvp", "Change of G for tangents (pairs, 3) of the vectors, (atoms, size).",
        py::arg("tangents"));
   list(jacobian, m, "jacobian", "dG/d(vector) of every pair, (pairs, size, 3).");
+
+  m.def("blocks_vjp", blocks_vjp, py::arg("blocks"), py::arg("first"), py::arg("g_bar"),
+        py::arg("threads") = 0, "vjp with stored derivatives, (pairs, 3).");
+  m.def("blocks_jvp", blocks_jvp, py::arg("blocks"), py::arg("first"), py::arg("tangents"),
+        py::arg("size"), py::arg("threads") = 0, "jvp with stored derivatives, (atoms, size).");
+  m.def("forces", forces, py::arg("first"), py::arg("index"), py::arg("gradient"),
+        "Forces (atoms, 3) from the gradient with respect to the vectors (pairs, 3).");
+  m.def("pair_tangents", pair_tangents, py::arg("first"), py::arg("index"), py::arg("moves"),
+        "Change of the vectors (pairs, 3) when the atoms move (atoms, 3).");
+
+  list(blocks, m, "blocks", "The Jacobian as float32 (pairs, 3, size), for blocks_vjp and _jvp.");
 
   py::class_<Potential>(m, "Potential")
       .def(py::init<const std::string&, const std::string&, bool>(), py::arg("directory"),

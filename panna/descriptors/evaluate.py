@@ -1,7 +1,8 @@
 """Descriptors and their derivatives for neighbour lists, through the compiled core.
 
 All functions take a batch: the neighbour list of one frame or of several, concatenated. They
-release the GIL and use `threads` threads (0: all that OpenMP offers).
+release the GIL and use `threads` threads (0: all that OpenMP offers). `mixed`: pairs of neighbours
+in single precision, sums in double; a third less time, relative errors of about 1e-6.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def vjp(
     neighbours: NeighbourList,
     g_bar: np.ndarray,
     threads: int = 0,
+    mixed: bool = False,
 ) -> np.ndarray:
     """Gradient of sum(g_bar * G) with respect to the neighbour vectors.
 
@@ -45,7 +47,7 @@ def vjp(
     Returns:
       (M, 3) float64, in units of g_bar per angstrom.
     """
-    return _call(core.vjp, parameters, neighbours, threads, g_bar)
+    return _call(core.vjp, parameters, neighbours, threads, g_bar, mixed=mixed)
 
 
 def jvp(
@@ -53,9 +55,10 @@ def jvp(
     neighbours: NeighbourList,
     tangents: np.ndarray,
     threads: int = 0,
+    mixed: bool = False,
 ) -> np.ndarray:
     """Change of G when the neighbour vectors change by `tangents` (M, 3): (N, size) float64."""
-    return _call(core.jvp, parameters, neighbours, threads, tangents)
+    return _call(core.jvp, parameters, neighbours, threads, tangents, mixed=mixed)
 
 
 def jacobian(
@@ -65,20 +68,21 @@ def jacobian(
     return _call(core.jacobian, parameters, neighbours, threads)
 
 
+def blocks(
+    parameters: DescriptorParameters, neighbours: NeighbourList, threads: int = 0
+) -> np.ndarray:
+    """The Jacobian in single precision, components last: (M, 3, size) float32, 1/angstrom."""
+    return _call(core.blocks, parameters, neighbours, threads)
+
+
 def forces_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.ndarray:
     """Forces F_k = -dE/dx_k, (N, 3), from the gradient (M, 3) with respect to the vectors."""
-    n, centre = neighbours.n_atoms, neighbours.centre
-    forces = np.empty((n, 3))
-    for axis in range(3):
-        column = gradient[:, axis]
-        forces[:, axis] = np.bincount(centre, column, n)
-        forces[:, axis] -= np.bincount(neighbours.index, column, n)
-    return forces
+    return core.forces(neighbours.first, neighbours.index, gradient)
 
 
 def pair_tangents(neighbours: NeighbourList, atoms: np.ndarray) -> np.ndarray:
     """Tangents of the vectors, (M, 3), when the atoms move by `atoms` (N, 3)."""
-    return atoms[neighbours.index] - atoms[neighbours.centre]
+    return core.pair_tangents(neighbours.first, neighbours.index, atoms)
 
 
 def virial_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.ndarray:
@@ -90,10 +94,10 @@ def virial_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.nda
     return -np.einsum("pa,pb->ab", gradient, neighbours.vectors)
 
 
-def _call(function, parameters, neighbours, threads, *arrays):
+def _call(function, parameters, neighbours, threads, *arrays, mixed=False):
     try:
         return function(
-            parameters.core,
+            parameters.core_mixed if mixed else parameters.core,
             neighbours.species,
             neighbours.first,
             neighbours.index,

@@ -67,6 +67,13 @@ class DescriptorParameters:
         """The compiled descriptor (panna.core) with these parameters."""
         raise NotImplementedError
 
+    @cached_property
+    def core_mixed(self):
+        """The same with pairs of neighbours in single precision, sums in double."""
+        compiled = type(self).core.func(self)
+        compiled.set_mixed()
+        return compiled
+
     def __reduce__(self):
         # A compiled descriptor cannot be pickled: worker processes rebuild it from the parameters.
         return from_dict, (self.to_dict(),)

@@ -1,4 +1,4 @@
-"""Energies of atoms and their derivatives with respect to the descriptors, in TensorFlow.
+"""Energies of atoms and their derivatives by the inputs of the networks, in TensorFlow.
 
 The atoms of each species are gathered, pass through their network, and the results are stitched
 together again: no atom is computed twice and no species costs what it does not have.
@@ -7,68 +7,68 @@ together again: no atom is computed twice and no species costs what it does not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
 from panna.network.variables import NetworkVariables
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Standardisation of descriptors, one row per species.
-
-    Done in float64: descriptors with a large mean and a small spread would lose digits otherwise.
-
-    mean, std: (n_species, g) float64.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    def apply(self, species: int, descriptors: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        """(N, g) descriptors of one species -> (N, g) inputs of its network."""
-        centred = tf.cast(descriptors, tf.float64) - self.mean[species]
-        return tf.cast(centred / self.std[species], dtype)
-
-    def pull_back(self, species: int, gradients: tf.Tensor) -> tf.Tensor:
-        """Derivatives by the inputs -> derivatives by the descriptors."""
-        return gradients / tf.constant(self.std[species], gradients.dtype)
-
-
 def atomic_energies(
-    networks: Sequence[NetworkVariables],
-    scaling: Scaling | None,
-    species: tf.Tensor,
-    descriptors: tf.Tensor,
-    with_gradients: bool = False,
-) -> tuple[tf.Tensor, tf.Tensor | None]:
+    networks: Sequence[NetworkVariables], species: tf.Tensor, inputs: tf.Tensor
+) -> tf.Tensor:
     """Energies of atoms without reference energies.
 
     Args:
       networks: one per species; their type is the precision of the calculation.
-      scaling: of the descriptors, None if they are used as they are.
       species: (N,) int32, position of the species in `networks`.
-      descriptors: (N, g) float32 or float64.
-      with_gradients: also dE/dG, differentiable again by the variables of the networks.
+      inputs: (N, g) of the networks, in their type.
     Returns:
-      (N,) energies in eV and (N, g) dE/dG in eV (None unless with_gradients).
+      (N,) eV.
     """
-    dtype = networks[0].weights[0].dtype
     atoms = _atoms_of_species(species, len(networks))
-    inputs = [
-        _inputs(scaling, s, _take(descriptors, atoms[s]), dtype) for s in range(len(networks))
-    ]
-    if not with_gradients:
-        return _join(atoms, [run(x) for run, x in zip(networks, inputs, strict=True)]), None
+    return _join(atoms, [n(_take(inputs, a)) for n, a in zip(networks, atoms, strict=True)])
+
+
+def energies_and_slopes(
+    networks: Sequence[NetworkVariables], species: tf.Tensor, inputs: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Energies (N,) as above, and their derivatives with respect to the inputs, (N, g)."""
+    atoms = _atoms_of_species(species, len(networks))
+    parts = [_take(inputs, mine) for mine in atoms]
     with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        energies = [run(x) for run, x in zip(networks, inputs, strict=True)]
-    gradients = tape.gradient(energies, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    if scaling is not None:
-        gradients = [scaling.pull_back(s, g) for s, g in enumerate(gradients)]
-    return _join(atoms, energies), _join(atoms, gradients)
+        tape.watch(parts)
+        energies = [network(x) for network, x in zip(networks, parts, strict=True)]
+    slopes = tape.gradient(energies, parts, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return _join(atoms, energies), _join(atoms, slopes)
+
+
+def parameter_gradients(
+    networks: Sequence[NetworkVariables],
+    variables: Sequence[tf.Variable],
+    species: tf.Tensor,
+    inputs: tf.Tensor,
+    energies_bar: tf.Tensor,
+    slopes_bar: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Gradient with respect to `variables` of a function of the energies and their slopes.
+
+    Args:
+      energies_bar: (N,) derivatives of the function with respect to the energies of the atoms.
+      slopes_bar: (N, g) the same with respect to the slopes dE/d(inputs).
+    """
+    atoms = _atoms_of_species(species, len(networks))
+    with tf.GradientTape() as tape:
+        total = tf.zeros([], inputs.dtype)
+        for network, mine in zip(networks, atoms, strict=True):
+            # slopes_bar . dE/dx is the derivative of E along slopes_bar: forward mode, so that the
+            # reverse pass goes through the network once.
+            x = _take(inputs, mine)
+            with tf.autodiff.ForwardAccumulator(x, _take(slopes_bar, mine)) as along:
+                energies = network(x)
+            total += tf.reduce_sum(energies * _take(energies_bar, mine))
+            total += tf.reduce_sum(along.jvp(energies))
+    zero = tf.UnconnectedGradients.ZERO
+    return tape.gradient(total, list(variables), unconnected_gradients=zero)
 
 
 def frame_energies(
@@ -87,14 +87,6 @@ def _atoms_of_species(species: tf.Tensor, n_species: int) -> list[tf.Tensor | No
 
 def _take(values: tf.Tensor, atoms: tf.Tensor | None) -> tf.Tensor:
     return values if atoms is None else tf.gather(values, atoms)
-
-
-def _inputs(
-    scaling: Scaling | None, species: int, descriptors: tf.Tensor, dtype: tf.DType
-) -> tf.Tensor:
-    if scaling is None:
-        return tf.cast(descriptors, dtype)
-    return scaling.apply(species, descriptors, dtype)
 
 
 def _join(atoms: list[tf.Tensor | None], parts: list[tf.Tensor]) -> tf.Tensor:

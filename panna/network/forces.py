@@ -1,112 +1,103 @@
-"""Forces from dE/dG, with derivatives of the descriptors from the records or from the core.
+"""Forces and virials from dE/dG, and the way back of a loss's gradient, for training.
 
-F = -J^T g with J = dG/dx and g = dE/dG. A force loss needs the gradient with respect to g of a
-function of F: it is -J times the gradient with respect to F. So the step needs J only in products
-with vectors, and both sources give the same numbers:
-
-    stored       J as sparse matrix elements that come with the batch,
-    on_the_fly   the compiled core: one vjp for the forces, one jvp for their gradient.
+With s = dE/d(vector) of every pair of a neighbour list, s = J^T dE/dG with J = dG/d(vectors),
+forces are F_c += s, F_j -= s for centre c and neighbour j, and the virial of a frame is
+-sum s (x) vector. The gradient of a loss by s follows from those by F and the virial, and its
+gradient by dE/dG is J times that: the step needs J in two products with vectors, which the sources
+below calculate.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import tensorflow as tf
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
+
+from panna import core
 from panna.descriptors import evaluate
 from panna.descriptors.parameters import DescriptorParameters
 from panna.frames.neighbours import NeighbourList
 
+Batch = Mapping[str, Any]
 
-def stored_forces(
-    gradients: tf.Tensor, rows: tf.Tensor, cols: tf.Tensor, values: tf.Tensor
-) -> tf.Tensor:
-    """Forces from sparse derivatives of the descriptors.
 
-    Args:
-      gradients: (N, g), dE/dG in eV.
-      rows: (K,) int64, atom * g + component.
-      cols: (K,) int64, 3 * atom + xyz of the atom that moves.
-      values: (K,) dG/dx in 1/angstrom.
-    Returns:
-      (N, 3) eV/angstrom, in the type of the gradients.
+class Derivatives(Protocol):
+    """Products with the derivatives of the descriptors of a batch of N atoms and M pairs."""
+
+    def slopes(self, batch: Batch, gradients: np.ndarray) -> np.ndarray:
+        """(N, g) dE/dG in eV -> (M, 3) dE/d(vectors) in eV/angstrom."""
+
+    def changes(self, batch: Batch, tangents: np.ndarray) -> np.ndarray:
+        """(M, 3) changes of the vectors -> (N, g) changes of the descriptors."""
+
+
+@dataclass(frozen=True)
+class OnTheFly:
+    """From positions, by the compiled core.
+
+    mixed: three-body terms in single precision.
+    threads: of the core, 0 for all.
     """
-    shape = tf.shape(gradients, tf.int64)
-    values = tf.cast(values, gradients.dtype)
 
-    @tf.custom_gradient
-    def forces(gradients):
-        def backward(upstream):
-            elements = tf.gather(tf.reshape(upstream, [-1]), cols) * values
-            flat = tf.math.unsorted_segment_sum(elements, rows, shape[0] * shape[1])
-            return -tf.reshape(flat, shape)
+    descriptor: DescriptorParameters
+    mixed: bool = False
+    threads: int = 0
 
-        elements = tf.gather(tf.reshape(gradients, [-1]), rows) * values
-        flat = tf.math.unsorted_segment_sum(elements, cols, 3 * shape[0])
-        return -tf.reshape(flat, [-1, 3]), backward
+    def slopes(self, batch: Batch, gradients: np.ndarray) -> np.ndarray:
+        return evaluate.vjp(
+            self.descriptor, neighbours_of(batch), gradients, self.threads, self.mixed
+        )
 
-    return forces(gradients)
+    def changes(self, batch: Batch, tangents: np.ndarray) -> np.ndarray:
+        return evaluate.jvp(
+            self.descriptor, neighbours_of(batch), tangents, self.threads, self.mixed
+        )
 
 
-def core_forces(
-    gradients: tf.Tensor,
-    descriptor: DescriptorParameters,
-    species: tf.Tensor,
-    first: tf.Tensor,
-    index: tf.Tensor,
-    vectors: tf.Tensor,
-    threads: int = 0,
-) -> tf.Tensor:
-    """Forces with the derivatives of the compiled core.
+@dataclass(frozen=True)
+class Stored:
+    """From the blocks of the batch, see storage.pair_derivatives; float32.
 
-    Args:
-      gradients: (N, g), dE/dG in eV.
-      descriptor: parameters of the descriptor.
-      species, first, index, vectors: the neighbour list of the batch, see NeighbourList.
-      threads: of the core, 0 for all.
-    Returns:
-      (N, 3) eV/angstrom, in the type of the gradients.
+    threads: of the core, 0 for all.
     """
-    dtype = gradients.dtype
-    pairs = [species, first, index, vectors]
 
-    def pull(gradients, *pairs):
-        neighbours = NeighbourList(*pairs)
-        slopes = evaluate.vjp(descriptor, neighbours, np.asarray(gradients, np.float64), threads)
-        return evaluate.forces_from_pairs(neighbours, slopes).astype(dtype.as_numpy_dtype)
+    threads: int = 0
 
-    def push(upstream, *pairs):
-        neighbours = NeighbourList(*pairs)
-        tangents = evaluate.pair_tangents(neighbours, np.asarray(upstream, np.float64))
-        change = evaluate.jvp(descriptor, neighbours, tangents, threads)
-        return (-change).astype(dtype.as_numpy_dtype)
+    def slopes(self, batch: Batch, gradients: np.ndarray) -> np.ndarray:
+        return core.blocks_vjp(batch["blocks"], batch["first"], gradients, self.threads)
 
-    @tf.custom_gradient
-    def forces(gradients):
-        def backward(upstream):
-            result = tf.numpy_function(push, [upstream, *pairs], dtype, stateful=False)
-            return tf.ensure_shape(result, gradients.shape)
-
-        result = tf.numpy_function(pull, [gradients, *pairs], dtype, stateful=False)
-        return tf.ensure_shape(result, [None, 3]), backward
-
-    return forces(gradients)
+    def changes(self, batch: Batch, tangents: np.ndarray) -> np.ndarray:
+        size = batch["descriptors"].shape[1]
+        return core.blocks_jvp(batch["blocks"], batch["first"], tangents, size, self.threads)
 
 
-def core_descriptors(
-    descriptor: DescriptorParameters,
-    species: tf.Tensor,
-    first: tf.Tensor,
-    index: tf.Tensor,
-    vectors: tf.Tensor,
-    threads: int = 0,
-) -> tf.Tensor:
-    """Descriptors in float64 from the compiled core: (N, g). The records hold float32 ones."""
+def neighbours_of(batch: Batch) -> NeighbourList:
+    """The neighbour list of a batch with positions."""
+    return NeighbourList(batch["species"], batch["first"], batch["index"], batch["vectors"])
 
-    def descriptors(*pairs):
-        return evaluate.compute(descriptor, NeighbourList(*pairs), threads)
 
-    result = tf.numpy_function(
-        descriptors, [species, first, index, vectors], tf.float64, stateful=False
-    )
-    return tf.ensure_shape(result, [None, descriptor.size])
+def forces_from(batch: Batch, slopes: np.ndarray) -> np.ndarray:
+    """(N, 3) forces, eV/angstrom."""
+    return core.forces(batch["first"], batch["index"], slopes)
+
+
+def virials_from(batch: Batch, slopes: np.ndarray) -> np.ndarray:
+    """(B, 3, 3) virials of the frames, eV."""
+    return np.stack([-slopes[mine].T @ batch["vectors"][mine] for mine in _frames(batch)])
+
+
+def slope_gradients(batch: Batch, forces: np.ndarray, virials: np.ndarray | None) -> np.ndarray:
+    """Gradient (M, 3) with respect to the slopes, from those by forces and virials."""
+    gradient = -core.pair_tangents(batch["first"], batch["index"], forces)
+    if virials is not None:
+        for mine, virial in zip(_frames(batch), virials, strict=True):
+            gradient[mine] -= batch["vectors"][mine] @ virial.T
+    return gradient
+
+
+def _frames(batch: Batch) -> list[slice]:
+    """The pairs of each frame."""
+    ends = batch["first"][np.cumsum(batch["n_atoms"])]
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]

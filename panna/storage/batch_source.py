@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from panna.descriptors import evaluate
+from panna.descriptors.parameters import DescriptorParameters
+from panna.descriptors.scaling import Scaling, network_inputs
 from panna.errors import StorageError
 from panna.frames.frame import Frame
-from panna.frames.neighbours import concatenate, neighbour_list
+from panna.frames.neighbours import NeighbourList, concatenate, neighbour_list
 from panna.storage.groups import group_factors
+from panna.storage.pair_derivatives import PairDerivatives, from_sparse
 from panna.storage.record import SparseDerivatives
 from panna.storage.record_index import RecordIndex
 from panna.storage.tfrecord import Parsed, decode_geometry, parse
 
 SOURCES = ("none", "stored", "on_the_fly")
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,14 @@ class BatchSource:
 
     index: the records.
     n_species, g_size: what the network expects; records are checked against them.
-    source: "none"; "stored": sparse dG/dx of the records; "on_the_fly": neighbour lists.
-    forces: reference forces belong to the batch.
-    species, cutoff: symbols of the descriptor and its range in angstrom, for "on_the_fly".
-    cache: keep the parts of the batches, frame by frame, in memory once read.
+    source: "none"; "on_the_fly": neighbour lists; "stored": derivatives of the descriptors,
+      calculated from the positions, or read where the records hold no positions.
+    forces, virials: reference forces and virials belong to the batch.
+    descriptor: of the records, None if they do not say.
+    exact: descriptors in float64, calculated from the positions; records hold float32.
+    threads: of the core, 0 for all.
     group_weights: factors of the weights of frames by group.
+    scaling, dtype: descriptors become inputs of networks of that type; see `standardised`.
     """
 
     index: RecordIndex
@@ -37,43 +45,48 @@ class BatchSource:
     g_size: int
     source: str = "none"
     forces: bool = False
-    species: tuple[str, ...] = ()
-    cutoff: float = 0.0
-    cache: bool = False
+    virials: bool = False
+    descriptor: DescriptorParameters | None = None
+    exact: bool = False
+    threads: int = 0
     group_weights: Mapping[str, float] = field(default_factory=dict)
-    _frames: dict[int, Batch] = field(default_factory=dict, init=False, repr=False)
+    scaling: Scaling | None = None
+    dtype: str | None = None
+
+    def bare(self) -> BatchSource:
+        """The same without neighbours and derivatives."""
+        return replace(self, source="none", exact=False)
+
+    def standardised(self, scaling: Scaling | None, dtype: str) -> BatchSource:
+        """The same with the inputs of the networks in place of the descriptors."""
+        return replace(self, scaling=scaling, dtype=dtype)
 
     def load(self, records: np.ndarray) -> Batch:
-        """The batch of some records (B frames, N atoms in all).
+        """The batch of some records (B frames, N atoms, M pairs in all).
 
         Returns:
           name (B,) bytes; n_atoms (B,) int64; energy (B,) float64, eV; weight (B,) float32;
-          species (N,) int32; frame_of_atom (N,) int64; descriptors (N, g) float32;
-          with forces: forces (N, 3) float32, eV/angstrom;
-          stored: rows (K,) int64 = atom * g + component, cols (K,) int64 = 3 * atom + xyz, values
-          (K,) float32, atoms numbered through the batch;
-          on_the_fly: first (N + 1,), index (M,) int64 and vectors (M, 3) float64, angstrom: the
-          neighbour list of the batch.
+          species (N,) int32; frame_of_atom (N,) int64; descriptors (N, g) float32, or float64 if
+          `exact`; with forces: forces (N, 3) float32, eV/angstrom; with virials: virial (B, 3, 3)
+          float64, eV, nan for frames without one;
+          with derivatives: first (N + 1,) and index (M,) int64, the neighbour list of the batch,
+          and vectors (M, 3) float64, angstrom, where the records hold positions;
+          stored: blocks, a list of B arrays (M_frame, 3, g) float32, see PairDerivatives.
         Raises:
           StorageError: a record does not fit the options; the message names file and record.
         """
-        if not self.cache:
-            return self._read(records)
-        for record in records:
-            if int(record) not in self._frames:
-                self._frames[int(record)] = self._read(np.array([record]))
-        return self._join([self._frames[int(record)] for record in records])
-
-    def frame_bytes(self, records: np.ndarray) -> int:
-        """Memory that the cache would need for some records, measured."""
-        return sum(array.nbytes for array in self._read(records).values())
+        batch = self._read(records)
+        if self.dtype is not None:
+            batch["descriptors"] = network_inputs(
+                self.scaling, batch["species"], batch["descriptors"], self.dtype
+            )
+        return batch
 
     def _read(self, records: np.ndarray) -> Batch:
-        """The batch of some records, from the files."""
         features = parse(self.index.read(records), self.index.where(records[0]))
         n_atoms = features["species"].lengths
         self._check_sizes(records, features, n_atoms)
-        batch = {
+        batch: Batch = {
             "name": _names(features["name"]),
             "n_atoms": n_atoms,
             "energy": _energies(features),
@@ -85,33 +98,27 @@ class BatchSource:
         }
         if self.forces:
             batch["forces"] = features["forces"].values.reshape(-1, 3)
-        if self.source == "stored":
-            batch |= self._stored_derivatives(records, features, n_atoms)
+        if self.virials:
+            batch["virial"] = _virials(features["virial"])
+        if self.source == "none":
+            return batch
+        if features["panna_geometry"].lengths.all():
+            return batch | self._from_positions(records, features)
         if self.source == "on_the_fly":
-            batch |= self._neighbour_list(records, features)
-        return batch
+            bare = records[int(np.argmin(features["panna_geometry"].lengths))]
+            raise StorageError(
+                f"{self.index.where(bare)}: no positions stored (a file of PANNA v1 or v2); "
+                "derivatives = on_the_fly needs descriptors computed and packed by this version"
+            )
+        return batch | self._from_derivatives(records, features)
 
-    def _join(self, frames: list[Batch]) -> Batch:
-        """One batch of batches of one frame each: indices are moved on by what comes before."""
-        atoms = _starts([len(frame["species"]) for frame in frames])
-        numbers = range(len(frames))
-        shifts = {
-            "frame_of_atom": numbers,
-            "rows": atoms[:-1] * self.g_size,
-            "cols": 3 * atoms[:-1],
-            "index": atoms[:-1],
-        }
-        batch = {}
-        for name in frames[0]:
-            arrays = [frame[name] for frame in frames]
-            if name in shifts:
-                arrays = [a + shift for a, shift in zip(arrays, shifts[name], strict=True)]
-            elif name == "first":
-                pairs = _starts([frame[name][-1] for frame in frames])
-                arrays = [a[1:] + shift for a, shift in zip(arrays, pairs, strict=False)]
-                arrays.insert(0, np.zeros(1, np.int64))
-            batch[name] = np.concatenate(arrays)
-        return batch
+    def frame_bytes(self, records: np.ndarray) -> int:
+        """Memory that some records need, measured."""
+        arrays = self.load(records).values()
+        return sum(
+            sum(one.nbytes for one in array) if isinstance(array, list) else array.nbytes
+            for array in arrays
+        )
 
     def _check_sizes(self, records: np.ndarray, features: dict[str, Parsed], n_atoms) -> None:
         """Every frame has atoms, an energy, descriptors of the right size and, if asked, forces."""
@@ -145,19 +152,47 @@ class BatchSource:
         where = self.index.where(record)
         return f"{where} ({name[0].decode(errors='replace')})" if len(name) else where
 
-    def _stored_derivatives(self, records, features, n_atoms) -> Batch:
+    def _from_positions(self, records, features) -> Batch:
+        lists = [self._one_list(features, frame, int(r)) for frame, r in enumerate(records)]
+        joined = concatenate(lists)
+        batch = {"first": joined.first, "index": joined.index, "vectors": joined.vectors}
+        if self.exact:
+            batch["descriptors"] = evaluate.compute(self.descriptor, joined, self.threads)
+        if self.source == "stored":
+            batch["blocks"] = [evaluate.blocks(self.descriptor, one, self.threads) for one in lists]
+        return batch
+
+    def _one_list(self, features, frame: int, record: int) -> NeighbourList:
+        where = self.index.where(record)
+        species = features["species"].row(frame)
+        geometry = features["panna_geometry"].row(frame)[0]
+        positions, cell, pbc = decode_geometry(geometry, len(species), where)
+        symbols = tuple(self.descriptor.species[s] for s in species)
+        made = Frame(species=symbols, positions=positions, cell=cell, pbc=pbc, name=where)
+        return neighbour_list(made, self.descriptor.species, self.descriptor.cutoff)
+
+    def _from_derivatives(self, records, features) -> Batch:
         starts = features["species"].splits
-        rows, cols, values = [], [], []
-        for frame, record in enumerate(records):
-            sparse = self._one_sparse(features, frame, int(n_atoms[frame]), record)
-            rows.append(sparse.rows + starts[frame] * self.g_size)
-            cols.append(sparse.cols + 3 * starts[frame])
-            values.append(sparse.values)
+        frames = [
+            self._one_frame(features, frame, int(record)) for frame, record in enumerate(records)
+        ]
         return {
-            "rows": np.concatenate(rows),
-            "cols": np.concatenate(cols),
-            "values": np.concatenate(values),
+            "first": join_starts([one.first for one in frames]),
+            "index": np.concatenate(
+                [one.index + start for one, start in zip(frames, starts, strict=False)]
+            ),
+            "blocks": [one.blocks for one in frames],
         }
+
+    def _one_frame(self, features, frame: int, record: int) -> PairDerivatives:
+        n = int(features["species"].lengths[frame])
+        try:
+            return from_sparse(self._one_sparse(features, frame, n, record), n, self.g_size)
+        except StorageError as error:
+            where = self.index.where(record)
+            raise StorageError(
+                str(error) if where in str(error) else f"{where}: {error}"
+            ) from error
 
     def _one_sparse(self, features, frame: int, n: int, record: int) -> SparseDerivatives:
         if features["dgvect_size"].lengths[frame]:
@@ -168,9 +203,7 @@ class BatchSource:
             values = features["dgvect_values"].row(frame)
             if not len(rows) == len(cols) == len(values):
                 raise StorageError(f"{self.index.where(record)}: sparse derivatives are damaged")
-            sparse = SparseDerivatives(rows, cols, values)
-            sparse.check(n, self.g_size)
-            return sparse
+            return SparseDerivatives(rows, cols, values)
         dense = features["dgvects"].row(frame)
         if len(dense) != 3 * n * n * self.g_size:
             raise StorageError(
@@ -180,27 +213,15 @@ class BatchSource:
             )
         return SparseDerivatives.from_dense(dense.reshape(n, self.g_size, n, 3))
 
-    def _neighbour_list(self, records, features) -> Batch:
-        lists = [self._one_list(features, frame, int(r)) for frame, r in enumerate(records)]
-        joined = concatenate(lists)
-        return {"first": joined.first, "index": joined.index, "vectors": joined.vectors}
 
-    def _one_list(self, features, frame: int, record: int):
-        where = self.index.where(record)
-        if not features["panna_geometry"].lengths[frame]:
-            raise StorageError(
-                f"{where}: no positions stored (a file of PANNA v1 or v2); derivatives = "
-                "on_the_fly needs descriptors computed and packed by this version"
-            )
-        species = features["species"].row(frame)
-        geometry = features["panna_geometry"].row(frame)[0]
-        positions, cell, pbc = decode_geometry(geometry, len(species), where)
-        symbols = tuple(self.species[s] for s in species)
-        made = Frame(species=symbols, positions=positions, cell=cell, pbc=pbc, name=where)
-        return neighbour_list(made, self.species, self.cutoff)
+def join_starts(firsts: list[np.ndarray]) -> np.ndarray:
+    """The `first` of several neighbour lists, one behind the other."""
+    ends = starts([one[-1] for one in firsts])
+    moved = [one[1:] + end for one, end in zip(firsts, ends, strict=False)]
+    return np.concatenate([np.zeros(1, np.int64), *moved])
 
 
-def _starts(lengths: list[int]) -> np.ndarray:
+def starts(lengths: np.ndarray | list[int]) -> np.ndarray:
     """0 and the sums of the first 1, 2, ... lengths."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
@@ -218,6 +239,12 @@ def _energies(features: dict[str, Parsed]) -> np.ndarray:
     full = features["panna_energy"]
     energies[full.lengths > 0] = np.frombuffer(b"".join(full.values), "<f8")
     return energies
+
+
+def _virials(feature: Parsed) -> np.ndarray:
+    virials = np.full((len(feature.lengths), 9), np.nan)
+    virials[feature.lengths == 9] = feature.values.reshape(-1, 9)
+    return virials.reshape(-1, 3, 3)
 
 
 def _weights(feature: Parsed) -> np.ndarray:

@@ -10,20 +10,24 @@ training that stopped in the middle of an epoch continues with exactly the batch
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from panna.descriptors.parameters import from_dict
+from panna.descriptors.scaling import Scaling
 from panna.errors import StorageError
-from panna.storage.batch_source import SOURCES, BatchSource
+from panna.storage.batch_source import SOURCES, Batch, BatchSource
 from panna.storage.record_index import RecordIndex
+from panna.storage.resident import ResidentSource
 from panna.storage.tfrecord import file_metadata, read_tfrecord, verify
+
+NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,20 @@ class DataSummary:
         return len(self.index)
 
     @property
-    def stored_bytes(self) -> int:
-        """Size of all records."""
-        return int(self.index.lengths.sum())
+    def can_be_computed(self) -> bool:
+        """Derivatives of the descriptors follow from what the files hold."""
+        return self.has_geometry and self.descriptor is not None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Deterministic batches; made by `open_dataset`."""
+    """Deterministic batches; made by `open_dataset`.
 
-    source: BatchSource
+    index: of the records; source: where their content comes from.
+    """
+
+    index: RecordIndex
+    source: BatchSource | ResidentSource
     batch_size: int
     seed: int = 0
     shuffle: bool = True
@@ -69,7 +77,7 @@ class Dataset:
 
     @property
     def n_frames(self) -> int:
-        return len(self.source.index)
+        return len(self.index)
 
     @property
     def n_batches(self) -> int:
@@ -84,33 +92,20 @@ class Dataset:
 
     def bare(self) -> Dataset:
         """The same frames in the order of the files, without derivatives: for one look at all."""
-        source = replace(self.source, source="none", cache=False)
-        return replace(self, source=source, shuffle=False)
+        return replace(self, source=self.source.bare(), shuffle=False)
 
-    @property
-    def signature(self) -> dict[str, tf.TensorSpec]:
-        """Names, shapes and types of a batch: the input signature of a compiled training step."""
-        g = self.source.g_size
-        spec = {
-            "name": ([None], tf.string),
-            "n_atoms": ([None], tf.int64),
-            "energy": ([None], tf.float64),
-            "weight": ([None], tf.float32),
-            "species": ([None], tf.int32),
-            "frame_of_atom": ([None], tf.int64),
-            "descriptors": ([None, g], tf.float32),
-        }
-        if self.source.forces:
-            spec["forces"] = ([None, 3], tf.float32)
-        if self.source.source == "stored":
-            spec |= {"rows": ([None], tf.int64), "cols": ([None], tf.int64)}
-            spec["values"] = ([None], tf.float32)
-        if self.source.source == "on_the_fly":
-            spec |= {"first": ([None], tf.int64), "index": ([None], tf.int64)}
-            spec["vectors"] = ([None, 3], tf.float64)
-        return {name: tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in spec.items()}
+    def resident(self, report: Callable[[int], None] = lambda count: None) -> Dataset:
+        """Reads everything into memory; `report` is told of every few frames."""
+        return replace(self, source=ResidentSource.read(self.source, report))
 
-    def epoch_batches(self, epoch: int, skip: int = 0) -> Iterator[dict[str, tf.Tensor]]:
+    def standardised(self, scaling: Scaling | None, dtype: str) -> Dataset:
+        """Batches with the inputs of the networks, of type `dtype`, in place of the descriptors.
+
+        To be done once; what is in memory is changed in place.
+        """
+        return replace(self, source=self.source.standardised(scaling, dtype))
+
+    def epoch_batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Iterates over the batches of an epoch, without the first `skip`.
 
         Threads of this process prepare the batches that follow; their order does not depend on the
@@ -121,16 +116,15 @@ class Dataset:
           epoch: number of the epoch, from 0; with the seed it fixes the order.
           skip: batches already used.
         Yields:
-          Dictionaries of tensors, as in `signature`.
+          Dictionaries of arrays, as BatchSource.load describes them.
         Raises:
           StorageError: a record that cannot be read or does not fit; names file and record.
         """
-        order, names = self.order(epoch), tuple(self.signature)
+        order = self.order(epoch)
 
-        def load(number: int) -> dict[str, tf.Tensor]:
+        def load(number: int) -> Batch:
             start = number * self.batch_size
-            batch = self.source.load(order[start : start + self.batch_size])
-            return {name: tf.constant(batch[name]) for name in names}
+            return self.source.load(order[start : start + self.batch_size])
 
         pool = ThreadPoolExecutor(self.parallel_calls, thread_name_prefix="panna-batches")
         waiting: deque[Future] = deque()
@@ -164,7 +158,10 @@ def open_dataset(
     seed: int = 0,
     shuffle: bool = True,
     forces: bool | None = None,
-    cache: bool = False,
+    virials: bool = False,
+    exact: bool = False,
+    threads: int = 0,
+    group_weights: Mapping[str, float] = NO_WEIGHTS,
     parallel_calls: int = 1,
     prefetch: int = 2,
 ) -> Dataset:
@@ -177,7 +174,10 @@ def open_dataset(
       batch_size: frames in a batch.
       seed, shuffle: order of the frames in each epoch; without shuffle the order of the files.
       forces: reference forces belong to the batches; by default if there are derivatives.
-      cache: keep everything that was read in memory.
+      virials: reference virials, too.
+      exact: descriptors in float64, see BatchSource.
+      threads: of the core, 0 for all.
+      group_weights: factors of the weights of frames by group.
       parallel_calls, prefetch: batches prepared at the same time and in advance.
     Raises:
       StorageError: unreadable or damaged files, different descriptors, wrong g_size, or no data for
@@ -190,21 +190,19 @@ def open_dataset(
         verify(path)
     forces = source != "none" if forces is None else forces
     _check_contents(summary, n_species, g_size, source, forces)
-    species, cutoff = (), 0.0
-    if source == "on_the_fly":
-        descriptor = from_dict(summary.descriptor)
-        species, cutoff = descriptor.species, descriptor.cutoff
     reader = BatchSource(
         index=summary.index,
         n_species=n_species,
         g_size=g_size,
         source=source,
         forces=forces,
-        species=species,
-        cutoff=cutoff,
-        cache=cache,
+        virials=virials,
+        descriptor=from_dict(summary.descriptor) if summary.can_be_computed else None,
+        exact=exact,
+        threads=threads,
+        group_weights=group_weights,
     )
-    return Dataset(reader, batch_size, seed, shuffle, parallel_calls, prefetch)
+    return Dataset(summary.index, reader, batch_size, seed, shuffle, parallel_calls, prefetch)
 
 
 def _summary(index: RecordIndex) -> DataSummary:
@@ -250,12 +248,12 @@ def _check_contents(summary: DataSummary, n_species, g_size, source, forces) -> 
             f"{where}: its first frame has no forces, and all frames need them; set forces_cost = "
             "0 or make the data from frames that have forces only"
         )
-    if source == "stored" and not summary.has_derivatives:
+    if source == "stored" and not (summary.has_derivatives or summary.can_be_computed):
         raise StorageError(
             f"{where}: no derivatives stored. Compute and pack with include_derivatives = True, or "
             "train with derivatives = on_the_fly"
         )
-    if source == "on_the_fly" and not (summary.has_geometry and summary.descriptor):
+    if source == "on_the_fly" and not summary.can_be_computed:
         raise StorageError(
             f"{where}: no positions or descriptor parameters stored (a file of PANNA v1 or v2); "
             "train with derivatives = stored, or compute and pack the data with this version"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from panna.config.reader import Config
+from panna.descriptors.scaling import Scaling
 from panna.errors import FileError
 from panna.storage.dataset import Dataset, DataSummary, inspect_files, open_dataset
 from panna.storage.groups import count_groups
@@ -16,8 +18,16 @@ from panna.storage.record_index import list_tfrecords
 from panna.text import readable_bytes
 from panna.training.memory import available_bytes
 
+Reading = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
 SHARE = 0.5  # of the free memory that cached data may take
 SAMPLE = 8  # frames whose size in memory is measured
+
+
+@contextmanager
+def no_report(total: int) -> Iterator[Callable[[int], None]]:
+    """Reading without a word."""
+    yield lambda count: None
 
 
 @dataclass(frozen=True)
@@ -26,28 +36,37 @@ class TrainingData:
 
     summary: of the training files.
     species: in the order of the indices.
-    derivatives: why this source of derivatives; cache: why the data are kept in memory or not.
+    source: of derivatives: "none", "stored" or "on_the_fly"; derivatives: why.
+    cache: why the data are kept in memory or not.
     """
 
     train: Dataset
     validation: Dataset | None
     summary: DataSummary
     species: tuple[str, ...]
+    source: str
     derivatives: str
     cache: str
 
-    @property
-    def source(self) -> str:
-        """Of derivatives: "none", "stored" or "on_the_fly"."""
-        return self.train.source.source
+    def standardised(self, scaling: Scaling | None, dtype: str) -> TrainingData:
+        """With the inputs of the networks in place of the descriptors."""
+        validation = self.validation
+        return replace(
+            self,
+            train=self.train.standardised(scaling, dtype),
+            validation=None if validation is None else validation.standardised(scaling, dtype),
+        )
 
 
-def open_training_data(config: Config, source: str | None = None) -> TrainingData:
+def open_training_data(
+    config: Config, source: str | None = None, reading: Reading = no_report
+) -> TrainingData:
     """Opens the data that a configuration names.
 
     Args:
       config: read with the TRAIN schema.
       source: of derivatives, of the run that continues; None to follow the configuration.
+      reading: shows the progress of reading everything into memory.
     Raises:
       ConfigError: a key does not fit the data.
       StorageError: no data, damaged data, or data without what the training needs.
@@ -55,23 +74,33 @@ def open_training_data(config: Config, source: str | None = None) -> TrainingDat
     summary = inspect_files(_files(config, "IO_INFORMATION"))
     species = _species(config, summary)
     _check_g_size(config, summary)
-    chosen, reason = _choose_source(config, summary, source)
-    train = _open(config, summary, species, chosen, validation=False)
-    validation = None
+    other = None
     if config["VALIDATION_OPTIONS"]["data_dir"] is not None:
         other = inspect_files(_files(config, "VALIDATION_OPTIONS"))
         _check_same_descriptor(config, summary, other)
-        validation = _open(config, other, species, chosen, validation=True)
-    weights = config["TRAINING_PARAMETERS"]["group_weights"]
-    if weights:
-        _check_groups(config, weights, train)
-        train = _weighted(train, weights)
-        validation = _weighted(validation, weights) if validation else None
-    cache, cache_reason = _choose_cache(config, [train, validation])
+    chosen, reason = _choose_source(config, summary, source)
+
+    _check_groups(config, config["TRAINING_PARAMETERS"]["group_weights"] or {}, summary)
+
+    def opened(source: str) -> list[Dataset]:
+        train = _open(config, summary, species, source, validation=False)
+        return [train] + ([_open(config, other, species, source, True)] if other else [])
+
+    datasets = opened("stored" if chosen == "auto" else chosen)
+    sizes = _Sizes(sum(map(_measured_bytes, datasets)), available_bytes())
+    used = chosen
+    if chosen == "auto":
+        used, reason = "stored", f"stored, computed once: {sizes}"
+        if not sizes.fit:
+            used, datasets = "on_the_fly", opened("on_the_fly")
+            reason = f"on_the_fly: stored ones would take {sizes}"
+            sizes = _Sizes(sum(map(_measured_bytes, datasets)), sizes.free)
+    cache, cache_reason = _choose_cache(config, sizes)
     if cache:
-        train = _cached(train)
-        validation = _cached(validation) if validation else None
-    return TrainingData(train, validation, summary, species, reason, cache_reason)
+        with reading(sum(dataset.n_frames for dataset in datasets)) as advance:
+            datasets = [dataset.resident(advance) for dataset in datasets]
+    train, validation = (*datasets, None)[:2]
+    return TrainingData(train, validation, summary, species, used, reason, cache_reason)
 
 
 def _files(config: Config, section: str) -> list[Path]:
@@ -115,11 +144,10 @@ def _check_g_size(config: Config, summary: DataSummary) -> None:
 
 
 def _choose_source(config: Config, summary: DataSummary, before: str | None) -> tuple[str, str]:
-    """The source of derivatives and the reason, in words.
+    """The source of derivatives, or "auto" where memory decides, and the reason in words.
 
-    With positions in the files `auto` takes on_the_fly, whatever memory there is: the core needs a
-    quarter of the time that TensorFlow needs for the products with stored derivatives, and a
-    hundredth of the memory.
+    The products with stored derivatives take a fifth of the time of those from positions, and a
+    hundred times the memory.
     """
     if config["TRAINING_PARAMETERS"]["forces_cost"] == 0:
         return "none", "none: forces_cost = 0, energies only"
@@ -134,19 +162,19 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
         return before, f"{before}, as before"
     if wanted != "auto":
         return wanted, f"{wanted}, as asked for"
-    if summary.has_geometry and summary.descriptor:
-        reason = "on_the_fly: the files hold positions"
-        if summary.has_derivatives:
-            size = readable_bytes(summary.stored_bytes)
-            reason += f", which take less time and memory than the stored derivatives ({size})"
-        return "on_the_fly", reason
-    if summary.has_derivatives:
+    if not summary.can_be_computed and not summary.has_derivatives:
+        raise config.error(
+            "TRAINING_PARAMETERS", "derivatives",
+            f"{summary.files[0]} holds neither positions nor derivatives (a file of PANNA v1 or "
+            "v2); set forces_cost = 0 or compute and pack the data again",
+        )  # fmt: skip
+    if not summary.can_be_computed:
         return "stored", "stored: the files hold derivatives, but no positions"
-    raise config.error(
-        "TRAINING_PARAMETERS", "derivatives",
-        f"{summary.files[0]} holds neither positions nor derivatives (a file of PANNA v1 or v2); "
-        "set forces_cost = 0 or compute and pack the data again",
-    )  # fmt: skip
+    if config["TRAINING_PARAMETERS"]["precision"] == "float64":
+        return "on_the_fly", "on_the_fly: stored ones are float32"
+    if config["PARALLELIZATION"]["dataset_cache"] is False:
+        return "on_the_fly", "on_the_fly: the data are not kept in memory"
+    return "auto", ""
 
 
 def _check_same_descriptor(config: Config, train: DataSummary, other: DataSummary) -> None:
@@ -175,22 +203,37 @@ def _open(
         source,
         batch_size=size or training["batch_size"],
         seed=training["seed"],
+        exact=source == "on_the_fly" and training["precision"] == "float64",
+        threads=pipeline["intra_op_parallelism_threads"],
+        group_weights=training["group_weights"] or {},
         shuffle=not validation and config["IO_INFORMATION"]["dataset_shuffle"],
         parallel_calls=pipeline["num_parallel_calls"],
         prefetch=pipeline["prefetch_buffer_size_multiplier"],
     )
 
 
-def _choose_cache(config: Config, datasets: list[Dataset | None]) -> tuple[bool, str]:
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes that the data would take in memory, and that are free."""
+
+    needed: float
+    free: float
+
+    @property
+    def fit(self) -> bool:
+        return self.needed < SHARE * self.free
+
+    def __str__(self) -> str:
+        return f"{readable_bytes(self.needed)} of {readable_bytes(self.free)} free memory"
+
+
+def _choose_cache(config: Config, sizes: _Sizes) -> tuple[bool, str]:
     """Whether to keep the data in memory, and the reason with the measured sizes."""
-    needed = sum(_measured_bytes(dataset) for dataset in datasets if dataset is not None)
-    free = available_bytes()
-    sizes = f"{readable_bytes(needed)} of {readable_bytes(free)} free memory"
     wanted = config["PARALLELIZATION"]["dataset_cache"]
     if wanted is not None:
         what = "kept in memory" if wanted else "read in every epoch"
         return wanted, f"{what}, as asked for ({sizes})"
-    if needed < SHARE * free:
+    if sizes.fit:
         return True, f"kept in memory ({sizes})"
     return False, f"read in every epoch (in memory they would take {sizes})"
 
@@ -198,14 +241,16 @@ def _choose_cache(config: Config, datasets: list[Dataset | None]) -> tuple[bool,
 def _measured_bytes(dataset: Dataset) -> float:
     """Estimated from a few frames spread over the set; larger ones cost more per byte of file."""
     chosen = np.unique(np.linspace(0, dataset.n_frames - 1, SAMPLE).astype(int))
-    lengths = dataset.source.index.lengths
+    lengths = dataset.index.lengths
     measured = dataset.source.frame_bytes(chosen)
     return measured * float(lengths.sum()) / float(lengths[chosen].sum())
 
 
-def _check_groups(config: Config, weights: Mapping[str, float], train: Dataset) -> None:
+def _check_groups(config: Config, weights: Mapping[str, float], summary: DataSummary) -> None:
     """Every weight belongs to a group of the training set."""
-    found = count_groups(train.source.index)
+    if not weights:
+        return
+    found = count_groups(summary.index)
     unknown = [name for name in weights if name not in found]
     if not unknown:
         return
@@ -215,11 +260,3 @@ def _check_groups(config: Config, weights: Mapping[str, float], train: Dataset) 
         "TRAINING_PARAMETERS", "group_weights",
         f"no frame of the training set belongs to {', '.join(unknown)}; {there}",
     )  # fmt: skip
-
-
-def _weighted(dataset: Dataset, weights: Mapping[str, float]) -> Dataset:
-    return replace(dataset, source=replace(dataset.source, group_weights=weights))
-
-
-def _cached(dataset: Dataset) -> Dataset:
-    return replace(dataset, source=replace(dataset.source, cache=True))

@@ -299,4 +299,4 @@ class Loop:
 
 
 def _names(batch: Batch) -> str:
-    return listed(frame_names(batch["name"].numpy()), SHOWN_NAMES)
+    return listed(frame_names(batch["name"]), SHOWN_NAMES)

@@ -60,8 +60,17 @@ class Regularisation:
         return total
 
     def added(
-        self, networks: Sequence[NetworkVariables], loss: tf.Tensor, sums: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss and sums of a batch with the penalty."""
-        penalty = self(networks)
-        return loss + penalty, sums + tf.constant(ADDED) * penalty * sums[SUMS.index("frames")]
+        self,
+        networks: Sequence[NetworkVariables],
+        variables: Sequence[tf.Variable],
+        sums: tf.Tensor,
+        gradients: Sequence[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Sums of a batch, and gradients of its loss by the variables, with the penalty."""
+        with tf.GradientTape() as tape:
+            penalty = self(networks)
+        slopes = tape.gradient(
+            penalty, list(variables), unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        sums = sums + tf.constant(ADDED) * penalty * sums[SUMS.index("frames")]
+        return sums, [g + slope for g, slope in zip(gradients, slopes, strict=True)]

@@ -14,11 +14,12 @@ import tensorflow as tf
 from panna import __version__
 from panna.config.reader import Config
 from panna.descriptors.parameters import from_dict
-from panna.network.energy import Scaling
+from panna.descriptors.scaling import Scaling
+from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.clipping import Clipping
-from panna.training.data import TrainingData, open_training_data
+from panna.training.data import Reading, TrainingData, no_report, open_training_data
 from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
 from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
@@ -35,7 +36,7 @@ from panna.training.schedule import forces_cost, learning_rate, reduction_on_pla
 from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, position_of, restore
 from panna.training.statistics import Statistics, collect
-from panna.training.step import Derivatives, Step
+from panna.training.step import Step
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ class Session:
         return self.total_steps / self.data.train.n_batches
 
 
-def prepare(config: Config) -> Session:
+def prepare(config: Config, reading: Reading = no_report) -> Session:
     """Sets up a training, new or continued.
 
     Args:
       config: read with the TRAIN schema.
+      reading: shows the progress of reading the data.
     Raises:
       ConfigError: keys that do not fit the data or each other.
       StorageError: data that are missing, damaged or without what the training needs.
@@ -88,7 +90,7 @@ def prepare(config: Config) -> Session:
     train_dir = config["IO_INFORMATION"]["train_dir"]
     checkpoint = starting_point(config)
     before = checkpoint.state.get("source") if checkpoint else None
-    data = open_training_data(config, before)
+    data = open_training_data(config, before, reading)
     bases = read_bases(config, data.species, data.summary)
     networks = architectures(config, data.species, bases)
     g_size = data.summary.g_size
@@ -105,10 +107,12 @@ def prepare(config: Config) -> Session:
         anew = apply_changes(position, changed)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
+    repeated = _repeated(data, statistics)
+    scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
+    data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
     if checkpoint is not None:
         restore(step, checkpoint, moments=not anew)
-    repeated = _repeated(data, statistics)
     validation = _identity(data)
     if checkpoint is not None and (
         checkpoint.state.get("validation") != validation
@@ -185,22 +189,15 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
 
     networks = variables(model.networks)
     averaged = variables(model.networks) if training["average_decay"] > 0 else None
-    descriptor = from_dict(model.descriptor) if data.source == "on_the_fly" else None
-    derivatives = Derivatives(
-        source=data.source,
-        descriptor=descriptor,
-        threads=config["PARALLELIZATION"]["intra_op_parallelism_threads"],
-    )
     return Step(
         networks=networks,
         averaged=averaged,
-        scaling=None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std),
+        std=model.scale_std,
         offsets=model.offsets,
         objective=Objective.from_config(config),
-        derivatives=derivatives,
+        derivatives=_derivatives(config, data, model),
         optimiser=optimiser(trainable_variables(networks), training),
         decay=training["average_decay"],
-        signature=data.train.signature,
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
     )
@@ -235,11 +232,21 @@ def _columns(step: Step) -> dict[str, str]:
     return columns | (VIRIAL_COLUMNS if step.objective.stress_cost else {})
 
 
+def _derivatives(config: Config, data: TrainingData, model: Model) -> Derivatives | None:
+    threads = config["PARALLELIZATION"]["intra_op_parallelism_threads"]
+    if data.source == "none":
+        return None
+    if data.source == "stored":
+        return Stored(threads)
+    mixed = config["TRAINING_PARAMETERS"]["precision"] == "float32"
+    return OnTheFly(from_dict(model.descriptor), mixed, threads)
+
+
 def _identity(data: TrainingData) -> list[list[Any]]:
     """What tells the validation data apart: names and sizes of their files."""
     if data.validation is None:
         return []
-    return [[path.name, path.stat().st_size] for path in data.validation.source.index.files]
+    return [[path.name, path.stat().st_size] for path in data.validation.index.files]
 
 
 def _repeated(data: TrainingData, training: Statistics) -> int:

@@ -79,7 +79,6 @@ def collect(
     mean, squares = np.zeros((n_species, g_size)), np.zeros((n_species, g_size))
     compositions, energies = [], []
     for batch in batches:
-        batch = {name: np.asarray(value) for name, value in batch.items()}
         _check_finite(batch, what)
         species, descriptors = batch["species"], batch["descriptors"].astype(np.float64)
         for s in range(n_species):

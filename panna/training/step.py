@@ -1,38 +1,40 @@
-"""One step of training, and one of validation, as compiled TensorFlow functions."""
+"""One step of training, and one of validation.
+
+With forces a step has five parts; TensorFlow compiles those that know networks, the core does the
+products with the derivatives of the descriptors:
+
+    predict    energies E of the atoms and g = dE/dG                          TensorFlow
+    forces     F = -J^T g                                                     core
+    score      loss, and its derivatives with respect to E and F              TensorFlow
+    pull back  derivative of the loss with respect to g, -J dloss/dF          core
+    update     gradient with respect to the weights, optimiser, averages      TensorFlow
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from panna.descriptors.parameters import DescriptorParameters
-from panna.network.energy import Scaling, atomic_energies, frame_energies
-from panna.network.forces import core_descriptors, core_forces, stored_forces
+from panna.network import forces as network_forces
+from panna.network.energy import (
+    atomic_energies,
+    energies_and_slopes,
+    frame_energies,
+    parameter_gradients,
+)
+from panna.network.forces import Derivatives
 from panna.network.variables import NetworkVariables
 from panna.training.adam import Adam
 from panna.training.clipping import Clipping
 from panna.training.objective import Objective
 from panna.training.regularisation import Regularisation
 
-Batch = Mapping[str, tf.Tensor]
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """Where the derivatives of the descriptors come from.
-
-    source: "none" (energies only), "stored" or "on_the_fly".
-    descriptor: for "on_the_fly".
-    threads: of the core, 0 for all.
-    """
-
-    source: str = "none"
-    descriptor: DescriptorParameters | None = None
-    threads: int = 0
+Batch = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,18 @@ class Outcome:
 class Step:
     """The compiled functions for one set of networks.
 
-    All sizes but that of the descriptors are open in the signature: batches of any number of
-    frames and atoms run through the same graph.
+    All sizes but that of the descriptors are open: batches of any number of frames and atoms run
+    through the same graphs. Batches are those of a standardised Dataset.
 
     Args:
       networks: what is trained.
       averaged: running averages of the networks' variables, None if there are none.
-      scaling: of the descriptors, None for none.
+      std: (n_species, g) divisor of the descriptors, None if they are used as they are.
       offsets: (n_species,) float64, eV, subtracted from the energies in float64.
       objective: what is minimised.
-      derivatives: their source.
+      derivatives: of the descriptors; None to train energies only.
       optimiser: Adam on the trainable variables of `networks`.
       decay: of the averages.
-      signature: names, shapes and types of a batch (`Dataset.signature`).
       regularisation: of the weights, None for none; part of the loss of training only.
       clipping: of the gradient.
     """
@@ -71,80 +72,200 @@ class Step:
         self,
         networks: Sequence[NetworkVariables],
         averaged: Sequence[NetworkVariables] | None,
-        scaling: Scaling | None,
+        std: np.ndarray | None,
         offsets: np.ndarray,
         objective: Objective,
-        derivatives: Derivatives,
+        derivatives: Derivatives | None,
         optimiser: Adam,
         decay: float,
-        signature: Mapping[str, tf.TensorSpec],
         regularisation: Regularisation | None = None,
         clipping: Clipping | None = None,
     ) -> None:
         self.networks, self.averaged, self.decay = list(networks), averaged, decay
-        self.scaling, self.offsets = scaling, np.asarray(offsets, np.float64)
+        self.std, self.offsets = std, np.asarray(offsets, np.float64)
         self.objective, self.derivatives, self.optimiser = objective, derivatives, optimiser
         self.regularisation, self.clipping = regularisation, clipping or Clipping()
-        spec = {name: s for name, s in signature.items() if s.dtype != tf.string}
-        self._used = tuple(spec)
-        size = tf.TensorSpec([], tf.float64)
+        self._compile()
+
+    def _compile(self) -> None:
+        weights = self.networks[0].weights[0]
+        g, dtype = weights.shape[0], weights.dtype
+        atoms = {
+            "species": tf.TensorSpec([None], tf.int32),
+            "inputs": tf.TensorSpec([None, g], dtype),
+        }
+        self._of_atoms = tuple(atoms)
+        labels = {
+            "species": atoms["species"],
+            "frame_of_atom": tf.TensorSpec([None], tf.int64),
+            "n_atoms": tf.TensorSpec([None], tf.int64),
+            "energy": tf.TensorSpec([None], tf.float64),
+            "weight": tf.TensorSpec([None], tf.float32),
+        }
+        energies, number = tf.TensorSpec([None], dtype), tf.TensorSpec([], tf.float64)
+        vectors = tf.TensorSpec([None, 3], tf.float64)
+        sums = tf.TensorSpec([None], tf.float64)
         # Without autograph, which would take longer than the tracing itself.
         compiled = partial(tf.function, autograph=False)
-        self._train = compiled(self._train_graph, input_signature=[spec, size])
-        self._validate = compiled(self._validate_graph, input_signature=[spec])
-        self._gradients = compiled(self._gradient_graph, input_signature=[spec])
-
-    def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
-        """Changes the weights once. `step` counts from 1.
-
-        If loss or gradients are not finite the weights stay as they were.
-        """
-        size = self.optimiser.step_size(learning_rate, step)
-        sums, norm = self._train(self._tensors(batch), tf.constant(size, tf.float64))
-        return Outcome(sums.numpy(), float(norm))
-
-    def validate(self, batch: Batch) -> Outcome:
-        """Errors of a batch, with the averaged weights if there are any."""
-        return Outcome(self._validate(self._tensors(batch)).numpy())
-
-    def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Sums of a batch and the gradient of its loss by each variable of the optimiser."""
-        sums, _, gradients = self._gradients(self._tensors(batch))
-        return sums.numpy(), [gradient.numpy() for gradient in gradients]
+        if self.derivatives is None:
+            both = atoms | labels
+            self._labels = tuple(labels)
+            self._train_energies = compiled(self._energy_graph, input_signature=[both, number])
+            self._gradients = compiled(self._energy_gradients, input_signature=[both])
+            self._score_energies = compiled(self._energy_score, input_signature=[both])
+            return
+        labels["forces"] = tf.TensorSpec([None, 3], tf.float32)
+        self._labels = tuple(labels)
+        self._predict = {
+            trained: compiled(
+                partial(self._predict_graph, self.networks if trained else self.evaluated),
+                input_signature=[atoms],
+            )
+            for trained in (True, False)
+        }
+        self._score = compiled(self._score_graph, input_signature=[labels, energies, vectors])
+        self._gradients = compiled(
+            self._gradient_graph, input_signature=[atoms, energies, atoms["inputs"], sums]
+        )
+        self._update = compiled(
+            self._update_graph,
+            input_signature=[atoms, energies, atoms["inputs"], sums, number],
+        )
 
     @property
     def evaluated(self) -> list[NetworkVariables]:
         """The networks to use: the averaged ones if there are any."""
         return list(self.averaged) if self.averaged is not None else self.networks
 
-    def _tensors(self, batch: Batch) -> dict[str, tf.Tensor]:
-        return {name: tf.convert_to_tensor(batch[name]) for name in self._used}
+    def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
+        """Changes the weights once. `step` counts from 1.
 
-    def _gradient_graph(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """Sums, loss and gradients."""
+        If loss or gradients are not finite the weights stay as they were.
+        """
+        size = np.float64(self.optimiser.step_size(learning_rate, step))
+        if self.derivatives is None:
+            sums, norm = self._train_energies(self._atoms(batch) | self._of_frames(batch), size)
+        else:
+            atoms, sums, bars = self._forces_and_back(batch)
+            sums, norm = self._update(atoms, *bars, sums, size)
+        return Outcome(sums.numpy(), float(norm))
+
+    def validate(self, batch: Batch) -> Outcome:
+        """Errors of a batch, with the averaged weights if there are any."""
+        if self.derivatives is None:
+            sums = self._score_energies(self._atoms(batch) | self._of_frames(batch))
+        else:
+            _, energies, forces = self._predictions(batch, trained=False)
+            _, sums, *_ = self._score(self._of_frames(batch), energies, forces)
+        return Outcome(sums.numpy())
+
+    def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Sums of a batch and the gradient of its loss by each variable of the optimiser."""
+        if self.derivatives is None:
+            sums, gradients = self._gradients(self._atoms(batch) | self._of_frames(batch))
+        else:
+            atoms, sums, bars = self._forces_and_back(batch)
+            sums, gradients = self._gradients(atoms, *bars, sums)
+        return sums.numpy(), [gradient.numpy() for gradient in gradients]
+
+    # -- the parts of a step with forces -----------------------------------------------------------
+
+    def _predictions(self, batch: Batch, trained: bool):
+        """Inputs for TensorFlow, energies of the atoms, and forces (N, 3) float64."""
+        atoms = self._atoms(batch)
+        energies, slopes = self._predict[trained](atoms)
+        pairs = self.derivatives.slopes(batch, slopes.numpy())
+        return atoms, energies, network_forces.forces_from(batch, pairs)
+
+    def _forces_and_back(self, batch: Batch):
+        """Inputs for TensorFlow, sums, and derivatives of the loss by energies and slopes."""
+        atoms, energies, forces = self._predictions(batch, trained=True)
+        _, sums, energies_bar, forces_bar = self._score(self._of_frames(batch), energies, forces)
+        pairs_bar = network_forces.slope_gradients(batch, forces_bar.numpy(), None)
+        slopes_bar = self.derivatives.changes(batch, pairs_bar)
+        dtype = atoms["inputs"].dtype
+        return atoms, sums, (energies_bar, slopes_bar.astype(dtype, copy=False))
+
+    def _atoms(self, batch: Batch) -> dict[str, Any]:
+        return {"species": batch["species"], "inputs": batch["descriptors"]}
+
+    def _of_frames(self, batch: Batch) -> dict[str, Any]:
+        return {name: batch[name] for name in self._labels}
+
+    # -- graphs ------------------------------------------------------------------------------------
+
+    def _predict_graph(self, networks, atoms):
+        """Energies of atoms and dE/dG."""
+        energies, slopes = energies_and_slopes(networks, atoms["species"], atoms["inputs"])
+        return energies, self._per_descriptor(atoms["species"], slopes)
+
+    def _score_graph(self, labels, energies, forces):
+        """Loss, sums, and derivatives of the loss by energies and forces."""
         with tf.GradientTape() as tape:
-            loss, sums = self._loss(self.networks, batch)
-            if self.regularisation is not None:
-                loss, sums = self.regularisation.added(self.networks, loss, sums)
+            tape.watch((energies, forces))
+            difference = forces - tf.cast(labels["forces"], tf.float64)
+            loss, sums = self.objective(self._energy_errors(labels, energies), difference, labels)
+        return loss, sums, *tape.gradient(loss, (energies, forces))
+
+    def _gradient_graph(self, atoms, energies_bar, slopes_bar, sums):
+        """Sums and gradients, both with the penalty on the weights."""
+        species = atoms["species"]
+        # slopes_bar belongs to dE/dG = dE/d(inputs) / std.
+        scaled = self._per_descriptor(species, slopes_bar)
+        gradients = parameter_gradients(
+            self.networks, self.optimiser.variables, species, atoms["inputs"], energies_bar, scaled
+        )
+        return self._penalised(sums, gradients)
+
+    def _penalised(self, sums, gradients):
+        if self.regularisation is None:
+            return sums, gradients
+        return self.regularisation.added(self.networks, self.optimiser.variables, sums, gradients)
+
+    def _update_graph(self, atoms, energies_bar, slopes_bar, sums, step_size):
+        sums, gradients = self._gradient_graph(atoms, energies_bar, slopes_bar, sums)
+        return sums, self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
+
+    def _energy_score(self, batch):
+        energies = atomic_energies(self.evaluated, batch["species"], batch["inputs"])
+        return self.objective(self._energy_errors(batch, energies), None, batch)[1]
+
+    def _energy_gradients(self, batch):
+        with tf.GradientTape() as tape:
+            energies = atomic_energies(self.networks, batch["species"], batch["inputs"])
+            loss, sums = self.objective(self._energy_errors(batch, energies), None, batch)
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, self.optimiser.variables, unconnected_gradients=zero)
-        return sums, loss, gradients
+        return self._penalised(sums, gradients)
 
-    def _train_graph(self, batch: Batch, step_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        sums, loss, gradients = self._gradient_graph(batch)
+    def _energy_graph(self, batch, step_size):
+        sums, gradients = self._energy_gradients(batch)
+        return sums, self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
+
+    def _energy_errors(self, labels, energies: tf.Tensor) -> tf.Tensor:
+        """(B,) float64: predicted minus reference energies of the frames."""
+        frame, n_frames = labels["frame_of_atom"], tf.size(labels["energy"])
+        offsets = tf.gather(tf.constant(self.offsets), labels["species"])
+        reference = labels["energy"] - frame_energies(offsets, frame, n_frames)
+        return frame_energies(energies, frame, n_frames) - reference
+
+    def _per_descriptor(self, species: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+        """Divides rows of atoms by the standard deviations of the descriptors."""
+        if self.std is None:
+            return slopes
+        inverse = tf.constant(1.0 / self.std, slopes.dtype)
+        return slopes * (inverse if len(self.std) == 1 else tf.gather(inverse, species))
+
+    def _apply(self, gradients, finite: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
+        """One step of the optimiser if everything is finite; the norm of the gradient."""
         norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(norm) & tf.math.is_finite(tf.cast(loss, norm.dtype))
 
         def update() -> tf.Tensor:
             self.optimiser.apply(self.clipping(gradients, norm), step_size)
             self._average()
-            return finite
+            return norm
 
-        tf.cond(finite, update, lambda: finite)
-        return sums, norm
-
-    def _validate_graph(self, batch: Batch) -> tf.Tensor:
-        return self._loss(self.evaluated, batch)[1]
+        return tf.cond(finite & tf.math.is_finite(norm), update, lambda: norm)
 
     def _average(self) -> None:
         if self.averaged is None:
@@ -152,47 +273,3 @@ class Step:
         for average, network in zip(self.averaged, self.networks, strict=True):
             for mean, value in zip(average.all, network.all, strict=True):
                 mean.assign_add((value - mean) * (1.0 - self.decay))
-
-    def _loss(
-        self, networks: Sequence[NetworkVariables], batch: Batch
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss of the batch, float64, and the sums for the metrics."""
-        return self.objective(*self._differences(networks, batch), batch)
-
-    def _differences(
-        self, networks: Sequence[NetworkVariables], batch: Batch
-    ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Predicted minus reference: (B,) energies, float64, and (N, 3) forces or None."""
-        source = self.derivatives.source
-        atomic, gradients = atomic_energies(
-            networks, self.scaling, batch["species"], self._descriptors(batch), source != "none"
-        )
-        frame, n_frames = batch["frame_of_atom"], tf.size(batch["energy"])
-        offsets = tf.gather(tf.constant(self.offsets), batch["species"])
-        reference = batch["energy"] - frame_energies(offsets, frame, n_frames)
-        difference = frame_energies(atomic, frame, n_frames) - reference
-        if source == "none":
-            return difference, None
-        if source == "stored":
-            forces = stored_forces(gradients, batch["rows"], batch["cols"], batch["values"])
-        else:
-            derivatives = self.derivatives
-            forces = core_forces(
-                gradients, derivatives.descriptor, *_neighbours(batch), threads=derivatives.threads
-            )
-        return difference, forces - tf.cast(batch["forces"], forces.dtype)
-
-    def _descriptors(self, batch: Batch) -> tf.Tensor:
-        """Those of the records; in float64 those of the core, where it is at work anyway."""
-        double = self.networks[0].weights[0].dtype == tf.float64
-        if self.derivatives.source != "on_the_fly" or not double:
-            return batch["descriptors"]
-        derivatives = self.derivatives
-        return core_descriptors(
-            derivatives.descriptor, *_neighbours(batch), threads=derivatives.threads
-        )
-
-
-def _neighbours(batch: Batch) -> tuple[tf.Tensor, ...]:
-    """The fields of a NeighbourList, in their order."""
-    return tuple(batch[name] for name in ("species", "first", "index", "vectors"))

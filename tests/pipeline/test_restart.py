@@ -143,7 +143,6 @@ def test_after_a_crash_the_lost_steps_are_done_again(uninterrupted, data, tmp_pa
     precision, whole = uninterrupted
     options = settings(
         TRAINING_PARAMETERS__precision=precision,
-        TRAINING_PARAMETERS__derivatives="on_the_fly",
         IO_INFORMATION__save_checkpoint_steps="4",
     )
     ini = write_ini(tmp_path / "t.ini", data / "train", data / "validation", **options)

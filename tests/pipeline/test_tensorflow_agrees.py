@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -10,10 +10,11 @@ import tensorflow as tf
 from training_cases import TWO_SPECIES, labelled_frame
 
 from panna.descriptors import evaluate
+from panna.descriptors.scaling import Scaling, network_inputs
 from panna.frames.neighbours import concatenate, neighbour_list
-from panna.network.energy import Scaling, atomic_energies
+from panna.network.energy import energies_and_slopes
 from panna.network.evaluate import energies_and_gradients
-from panna.network.forces import core_descriptors, core_forces
+from panna.network.forces import OnTheFly, forces_from
 from panna.network.initialise import initial_network
 from panna.network.parameters import Model
 from panna.network.variables import NetworkVariables
@@ -67,14 +68,15 @@ def a_model(g: np.ndarray, species: np.ndarray, activation: str) -> Model:
 
 def by_tensorflow(model: Model, neighbours, scaling: Scaling | None = None):
     """Energies of atoms without offsets, dE/dG, and forces, in float64."""
-    pairs = [tf.constant(np.asarray(a)) for a in (
-        neighbours.species, neighbours.first, neighbours.index, neighbours.vectors,
-    )]  # fmt: skip
     variables = [NetworkVariables.create(network, tf.float64) for network in model.networks]
-    g = core_descriptors(TWO_SPECIES, *pairs, threads=1)
-    energies, gradients = atomic_energies(variables, scaling, pairs[0], g, with_gradients=True)
-    forces = core_forces(gradients, TWO_SPECIES, *pairs, threads=1)
-    return energies.numpy(), gradients.numpy(), forces.numpy()
+    species = np.asarray(neighbours.species)
+    g = evaluate.compute(TWO_SPECIES, neighbours, 1)
+    inputs = network_inputs(scaling, species, g, "float64")
+    energies, slopes = energies_and_slopes(variables, tf.constant(species), tf.constant(inputs))
+    gradients = slopes.numpy() / (1.0 if scaling is None else scaling.std[species])
+    batch = dict(zip(("species", "first", "index", "vectors"), astuple(neighbours), strict=True))
+    forces = forces_from(batch, OnTheFly(TWO_SPECIES, threads=1).slopes(batch, gradients))
+    return energies.numpy(), gradients, forces
 
 
 @pytest.mark.parametrize("activation", ["gaussian", "tanh", "relu"])

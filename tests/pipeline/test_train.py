@@ -213,7 +213,7 @@ def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):
         " Si -",
         "786 parameters, 59 inputs, standardised",
         "Si 6:4:1, gaussian:gaussian:linear",
-        "on_the_fly: the files hold positions",
+        "stored, computed once: ",
         "float32, seed 0, on",
         "9 steps, 3 epochs of 3 steps",
         "meV/atom",
@@ -236,20 +236,32 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, tmp_
 
 
 def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
-    reasons = {
-        "stored": "on_the_fly: the files hold positions, which take less time",
-        "without positions": "stored: the files hold derivatives, but no positions",
-    }
+    cases = [
+        ("stored", "auto", "stored, computed once: "),
+        ("stored", "on_the_fly", "on_the_fly, as asked for"),
+        ("without positions", "auto", "stored: the files hold derivatives, but no positions"),
+    ]
     models = []
-    for folder, reason in reasons.items():
-        ini = write_ini(tmp_path / folder / "t.ini", data / folder)
+    for number, (folder, source, reason) in enumerate(cases):
+        run_dir = tmp_path / str(number)
+        ini = write_ini(run_dir / "t.ini", data / folder, TRAINING_PARAMETERS__derivatives=source)
         assert run(ini) == 0
         assert reason in capsys.readouterr().out
-        models.append(last_model(tmp_path / folder / "run").to_arrays())
-    for key, array in models[0].items():
-        if array.dtype == np.float32:
-            # float32 rounding, amplified by Adam over nine steps
-            np.testing.assert_allclose(models[1][key], array, atol=2e-4)
+        models.append(last_model(run_dir / "run").to_arrays())
+    for other in models[1:]:
+        for key, array in models[0].items():
+            if array.dtype == np.float32:
+                # float32 rounding, amplified by Adam over nine steps
+                np.testing.assert_allclose(other[key], array, atol=2e-4)
+
+
+def test_without_memory_for_derivatives_they_come_from_positions(
+    data, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("panna.training.data.available_bytes", lambda: 250_000)
+    assert run(write_ini(tmp_path / "t.ini", data / "train")) == 0
+    out = capsys.readouterr().out
+    assert "on_the_fly: stored ones would take" in out and "kept in memory" in out
 
 
 def test_species_have_their_own_networks_and_frozen_layers_stay(data, tmp_path):
@@ -391,10 +403,6 @@ WRONG = {
     "folding impossible": (
         dict(DEFAULT_NETWORK__activations="rbf:gaussian:linear"),
         "standardise = False",
-    ),
-    "stored, but not there": (
-        dict(TRAINING_PARAMETERS__derivatives="stored"),
-        "no derivatives stored.*on_the_fly",
     ),
     "other validation data": (
         dict(VALIDATION_OPTIONS__data_dir="{golden}/carbon"),

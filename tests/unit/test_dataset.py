@@ -5,14 +5,14 @@ from itertools import chain
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from descriptor_cases import mbp, random_frame
 from storage_cases import a_record
 
 from panna.descriptors import evaluate
+from panna.descriptors.scaling import Scaling
 from panna.errors import StorageError
 from panna.frames.frame import Frame
-from panna.frames.neighbours import NeighbourList
+from panna.network.forces import OnTheFly, Stored, forces_from, neighbours_of, slope_gradients
 from panna.storage.dataset import inspect_files, open_dataset
 from panna.storage.frame_record import describe
 from panna.storage.tfrecord import write_tfrecord
@@ -39,13 +39,23 @@ def records():
     return [describe(frame, PARAMETERS, "sparse") for frame in frames]
 
 
-@pytest.fixture(scope="module", params=["sparse", "dense"])
-def files(request, records, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tfr")
+def written(folder, records, sparse=True):
     paths = [folder / "a-1-2.tfrecord", folder / "a-2-2.tfrecord"]
     for path, some in zip(paths, (records[:4], records[4:]), strict=True):
-        write_tfrecord(path, some, sparse=request.param == "sparse")
+        write_tfrecord(path, some, sparse=sparse)
     return paths
+
+
+@pytest.fixture(scope="module")
+def files(records, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("tfr"), records)
+
+
+@pytest.fixture(scope="module", params=["sparse", "dense"])
+def without_positions(request, records, tmp_path_factory):
+    """The same as PANNA writes it: derivatives, but no positions."""
+    bare = [replace(record, positions=None, cell=None, pbc=None) for record in records]
+    return written(tmp_path_factory.mktemp("bare"), bare, request.param == "sparse")
 
 
 def opened(files, source="none", **options):
@@ -53,7 +63,7 @@ def opened(files, source="none", **options):
 
 
 def names(batches):
-    return [batch["name"].numpy().tolist() for batch in batches]
+    return [batch["name"].tolist() for batch in batches]
 
 
 def assert_equal_batches(found, expected):
@@ -61,7 +71,8 @@ def assert_equal_batches(found, expected):
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            assert np.array_equal(one[name], other[name]), name
+            for a, b in zip(one[name], other[name], strict=True):
+                np.testing.assert_array_equal(a, b, err_msg=name)
 
 
 def test_an_epoch_has_every_frame_once_and_keeps_the_last_small_batch(files):
@@ -72,7 +83,7 @@ def test_an_epoch_has_every_frame_once_and_keeps_the_last_small_batch(files):
 
 def test_the_order_depends_on_seed_and_epoch_alone(files):
     first = names(opened(files).epoch_batches(3))
-    assert names(opened(files, source="stored", cache=True).epoch_batches(3)) == first
+    assert names(opened(files, source="stored").resident().epoch_batches(3)) == first
     assert names(opened(files).epoch_batches(4)) != first
     assert names(opened(files, seed=6).epoch_batches(3)) != first
 
@@ -90,31 +101,68 @@ def test_without_shuffle_frames_come_in_the_order_of_the_files(files):
     assert list(chain(*batches)) == [f"frame{i}".encode() for i in range(10)]
 
 
-@pytest.mark.parametrize("options", [{"cache": True}, {"parallel_calls": 3, "prefetch": 1}])
-@pytest.mark.parametrize("source", ["stored", "on_the_fly"])
-def test_cache_and_parallel_calls_change_nothing(files, source, options):
-    plain = list(opened(files, source).epoch_batches(1))
-    dataset = opened(files, source, **options)
-    for _ in range(2):
-        assert_equal_batches(list(dataset.epoch_batches(1)), plain)
+@pytest.mark.parametrize("source", ["none", "stored", "on_the_fly"])
+def test_memory_and_parallel_calls_change_nothing(files, source):
+    options = {"forces": True, "virials": True}
+    plain = list(opened(files, source, **options).epoch_batches(1))
+    parallel = opened(files, source, **options, parallel_calls=3, prefetch=1)
+    seen = []
+    resident = opened(files, source, **options).resident(seen.append)
+    assert sum(seen) == 10
+    for dataset in (parallel, resident):
+        for _ in range(2):
+            assert_equal_batches(list(dataset.epoch_batches(1)), plain)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_inputs_are_descriptors_standardised_by_species(files, kept):
+    mean, std = np.arange(2.0 * SIZE).reshape(2, -1), np.full((2, SIZE), 0.5)
+    raw = list(opened(files).epoch_batches(0))
+    dataset = opened(files).resident() if kept else opened(files)
+    dataset = dataset.standardised(Scaling(mean, std), "float32")
+    for batch, before in zip(dataset.epoch_batches(0), raw, strict=True):
+        s = before["species"]
+        expected = (before["descriptors"].astype(float) - mean[s]) / std[s]
+        assert batch["descriptors"].dtype == np.float32
+        np.testing.assert_array_equal(batch["descriptors"], expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_exact_descriptors_are_those_of_the_core(files, kept):
+    dataset = opened(files, "on_the_fly", exact=True)
+    for batch in (dataset.resident() if kept else dataset).epoch_batches(0):
+        assert batch["descriptors"].dtype == np.float64
+        expected = evaluate.compute(PARAMETERS, neighbours_of(batch))
+        np.testing.assert_array_equal(batch["descriptors"], expected)
+
+
+def test_virials_that_frames_do_not_have_are_nan(records, tmp_path):
+    virial = np.arange(9.0).reshape(3, 3)
+    some = [replace(records[0], virial=virial), replace(records[1], virial=None)]
+    write_tfrecord(tmp_path / "v.tfrecord", some)
+    dataset = opened([tmp_path / "v.tfrecord"], virials=True, shuffle=False)
+    found = next(dataset.epoch_batches(0))["virial"]
+    np.testing.assert_array_equal(found[0], virial)
+    assert np.isnan(found[1]).all()
 
 
 def test_a_bare_data_set_has_all_frames_in_order_without_derivatives(files):
-    bare = opened(files, "stored", forces=True, cache=True).bare()
-    batches = list(bare.epoch_batches(5))
-    assert list(chain(*names(batches))) == [f"frame{i}".encode() for i in range(10)]
-    assert "forces" in batches[0] and "values" not in batches[0]
+    for dataset in (opened(files, "stored"), opened(files, "stored").resident()):
+        batches = list(dataset.bare().epoch_batches(5))
+        assert list(chain(*names(batches))) == [f"frame{i}".encode() for i in range(10)]
+        assert "forces" in batches[0] and not {"blocks", "first"} & batches[0].keys()
 
 
 def test_the_memory_of_a_frame_is_measured(files):
     none, stored = (opened(files, s).source.frame_bytes(np.arange(3)) for s in ("none", "stored"))
-    assert stored - none > 20 * 3 * 3 * SIZE  # rows, cols, values of more than one element a row
+    # Three frames of 3 or 14 atoms, each with a neighbour at least.
+    assert stored - none > 3 * 3 * 3 * SIZE * 4
 
 
 def test_the_arrays_of_a_batch_are_the_records_one_after_the_other(files, records):
     by_name = {record.name.encode(): record for record in records}
     for batch in opened(files, forces=True).epoch_batches(0):
-        chosen = [by_name[name] for name in batch["name"].numpy()]
+        chosen = [by_name[name] for name in batch["name"]]
         assert np.array_equal(batch["energy"], [record.energy for record in chosen])
         assert np.array_equal(batch["weight"], [record.weight for record in chosen])
         assert np.array_equal(batch["n_atoms"], [record.n_atoms for record in chosen])
@@ -127,38 +175,41 @@ def test_the_arrays_of_a_batch_are_the_records_one_after_the_other(files, record
         assert np.array_equal(batch["frame_of_atom"], frames)
 
 
-@pytest.mark.parametrize("source", ["none", "stored", "on_the_fly"])
-def test_batches_have_the_announced_signature(files, source):
-    dataset = opened(files, source)
-    for batch in dataset.epoch_batches(0):
-        assert batch.keys() == dataset.signature.keys()
-        for name, spec in dataset.signature.items():
-            assert spec.is_compatible_with(batch[name]), name
-
-
-def test_a_compiled_step_is_traced_once_for_all_batches(files):
-    dataset = opened(files, "stored")
-    step = tf.function(lambda b: tf.reduce_sum(b["values"]), input_signature=[dataset.signature])
-    for batch in dataset.epoch_batches(0):
-        step(batch)
-    assert step.experimental_get_tracing_count() == 1
-
-
-def test_both_sources_of_derivatives_give_the_same_forces(files):
-    stored, flying = (opened(files, s).epoch_batches(0) for s in ("stored", "on_the_fly"))
+def test_all_sources_of_derivatives_give_the_same_products(files, without_positions):
+    """In both directions: forces, and changes of descriptors."""
     rng = np.random.default_rng(0)
-    for matrix, positions in zip(stored, flying, strict=True):
-        de_dg = rng.normal(size=matrix["descriptors"].shape)
-        n = len(de_dg)
-        neighbours = NeighbourList(
-            *(positions[name].numpy() for name in ("species", "first", "index", "vectors"))
+    batches = [
+        opened(paths, source).epoch_batches(0)
+        for paths, source in (
+            (files, "on_the_fly"),
+            (files, "stored"),
+            (without_positions, "stored"),
         )
-        gradient = evaluate.vjp(PARAMETERS, neighbours, de_dg)
-        expected = evaluate.forces_from_pairs(neighbours, gradient)
-        weighted = matrix["values"].numpy() * de_dg.ravel()[matrix["rows"].numpy()]
-        forces = -np.bincount(matrix["cols"].numpy(), weighted, 3 * n).reshape(n, 3)
-        # float32 of the stored elements; forces are sums of many of them
-        np.testing.assert_allclose(forces, expected, atol=3e-7 * np.abs(expected).max())
+    ]
+    for flying, *others in zip(*batches, strict=True):
+        de_dg = rng.normal(size=flying["descriptors"].shape).astype(np.float32)
+        moves = rng.normal(size=(len(de_dg), 3))
+        exact = OnTheFly(PARAMETERS)
+        forces = forces_from(flying, exact.slopes(flying, de_dg))
+        changes = exact.changes(flying, slope_gradients(flying, moves, None))
+        for batch in others:
+            found = forces_from(batch, Stored().slopes(batch, de_dg))
+            # float32 of the stored elements; both are sums of many of them
+            np.testing.assert_allclose(found, forces, atol=1e-6 * np.abs(forces).max())
+            found = Stored().changes(batch, slope_gradients(batch, moves, None))
+            np.testing.assert_allclose(found, changes, atol=1e-6 * np.abs(changes).max())
+
+
+def test_derivatives_that_do_not_add_up_are_refused(records, tmp_path):
+    some = replace(records[0].sparse_derivatives(), values=records[0].derivatives.values.copy())
+    some.values[len(some.values) // 2] += 1.0
+    broken = replace(records[0], derivatives=some, positions=None, cell=None, pbc=None)
+    path = tmp_path / "broken.tfrecord"
+    write_tfrecord(path, [broken], sparse=True)
+    with pytest.raises(
+        StorageError, match=r"broken\.tfrecord, record 1: .* all atoms move together"
+    ):
+        next(opened([path], "stored").epoch_batches(0))
 
 
 def test_the_summary_tells_what_the_files_hold(files):
@@ -185,7 +236,8 @@ def test_options_that_the_files_do_not_meet_are_errors(files, records, tmp_path)
     with pytest.raises(StorageError, match="none, stored, on_the_fly"):
         open_dataset(files, 2, SIZE, "cached", batch_size=4)
     bare = tmp_path / "bare.tfrecord"
-    write_tfrecord(bare, [replace(records[0], derivatives=None, forces=None)])
+    nothing = dict(derivatives=None, forces=None, positions=None, cell=None, pbc=None)
+    write_tfrecord(bare, [replace(records[0], **nothing)])
     with pytest.raises(StorageError, match="no derivatives stored"):
         open_dataset([bare], 2, SIZE, "stored", batch_size=4, forces=False)
     with pytest.raises(StorageError, match="forces_cost = 0"):
@@ -211,7 +263,8 @@ def test_different_descriptors_are_named(files, tmp_path):
 )
 def test_a_record_that_does_not_fit_is_named_when_it_is_met(tmp_path, change, reason):
     path = tmp_path / "mixed.tfrecord"
-    write_tfrecord(path, [a_record(), a_record(), a_record(**change)])
+    bare = dict(positions=None, cell=None, pbc=None, descriptor=None, descriptor_hash="")
+    write_tfrecord(path, [a_record(**bare), a_record(**bare), a_record(**{**bare, **change})])
     dataset = open_dataset([path], 2, 5, "stored", batch_size=2)
     with pytest.raises(StorageError, match=rf"mixed\.tfrecord, {reason}"):
         list(dataset.epoch_batches(0))

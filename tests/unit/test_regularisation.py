@@ -42,11 +42,16 @@ def test_the_penalty_belongs_to_the_loss_and_has_its_own_sum(networks):
     regularisation = Regularisation(wscale_l1=0.1, bscale_l2=0.2)
     before = np.zeros(len(SUMS))
     before[[SUMS.index("frames"), SUMS.index("loss"), SUMS.index("energy_loss")]] = 4.0, 8.0, 8.0
-    loss, sums = regularisation.added(networks, tf.constant(2.0, tf.float64), tf.constant(before))
+    variables = networks[0].all
+    gradients = [tf.ones_like(v) for v in variables]
+    sums, found = regularisation.added(networks, variables, tf.constant(before), gradients)
     penalty, errors = float(regularisation(networks)), Errors().plus(sums.numpy())
-    assert float(loss) == pytest.approx(2.0 + penalty)
     assert errors.mean_loss == pytest.approx(2.0 + penalty)
     assert errors.mean_regularisation == pytest.approx(penalty)
+    for variable, gradient in zip(variables, found, strict=True):
+        value = variable.numpy()
+        slope = 0.1 * np.sign(value) if value.ndim == 2 else 0.4 * value
+        np.testing.assert_allclose(gradient, 1 + slope * variable.trainable, rtol=1e-12)
     assert errors.mean_energy_loss == 2.0
     assert np.isnan(Errors().plus(before).mean_regularisation)
 

@@ -45,11 +45,11 @@ class Descriptor {
   virtual int size() const = 0;
   virtual double cutoff() const = 0;
 
-  // Of `forward` and `vjp`, for molecular dynamics; `jvp` and `jacobian` need full precision.
+  // Of `forward`, `vjp` and `jvp`; `jacobian` needs full precision.
   void set_precision(Precision precision) { precision_ = precision; }
   Precision precision() const { return precision_; }
 
-  // G (size) of one atom.
+  // G (size) of one atom. With g = null only what the functions below need.
   virtual void forward(const Environment& env, Workspace& ws, double* g) const = 0;
   // Of the atom last given to `forward`: gradient of sum g_bar G with respect to the vectors,
   // [count][3].
@@ -96,7 +96,6 @@ class SeparableDescriptor : public Descriptor {
   }
 
   void jvp(const Environment&, Workspace& ws, const double* tangents, double* dg) const override {
-    check_full("jvp");
     const kernels::Neighbours& nb = ws.place.neighbours;
     for (int i = 0; i < nb.padded; ++i) {
       const double* t = ws.original[i] < 0 ? nullptr : tangents + 3 * ws.original[i];
@@ -104,11 +103,11 @@ class SeparableDescriptor : public Descriptor {
       nb.legs.vy[i] = t ? t[1] : 0.0;
       nb.legs.vz[i] = t ? t[2] : 0.0;
     }
-    kernels::active().tangent[is_bp_](s_, ws.place, dg);
+    kernels::active().tangent[is_bp_][mixed()](s_, ws.place, dg);
   }
 
   void jacobian(const Environment&, Workspace& ws, double* out) const override {
-    check_full("jacobian");
+    if (mixed()) throw Error("the Jacobian of a descriptor needs full precision");
     const kernels::Neighbours& nb = ws.place.neighbours;
     const int* counts = nb.pairs_count;
     const int most = *std::max_element(counts, counts + s_.species * (s_.species + 1) / 2);
@@ -233,10 +232,6 @@ class SeparableDescriptor : public Descriptor {
   };
 
   bool mixed() const { return precision() == Precision::mixed; }
-
-  void check_full(const char* what) const {
-    if (mixed()) throw Error(std::string(what) + " of a descriptor needs full precision");
-  }
 
   bool is_bp_;
   Centres<double> radial_;

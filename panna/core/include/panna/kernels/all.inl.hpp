@@ -13,6 +13,7 @@ namespace in_single {
 #define PANNA_SINGLE 1
 #include "panna/kernels/vector.inl.hpp"
 #include "panna/kernels/pairs.inl.hpp"
+#include "panna/kernels/blocks.inl.hpp"
 #undef PANNA_SINGLE
 }  // namespace in_single
 

@@ -26,20 +26,23 @@ inline void to_single(const Neighbours& nb) {
     for (int i = 0; i < nb.readable; ++i) to[k][i] = static_cast<float>(from[k][i]);
 }
 
+// What `backward`, `tangent` and `jacobian` need, and G itself unless g is null.
 template <bool IsBP, bool Single>
 inline void forward(const Separable& s, const Workplace& wp, double* g) {
   const Neighbours& nb = wp.neighbours;
   in_double::geometry(s, nb);
-  in_double::radial_forward(s, nb, g);
+  in_double::radial_factors(s, nb);
+  if (g) in_double::radial_sums(s, nb, g);
   if constexpr (Single) to_single(nb);
   for_species_pairs(s, nb, [&](const PairBlock& pb, int component) {
-    if (pb.count == 0)
-      zero(s, g + component);
-    else if constexpr (Single)
-      in_single::pairs_forward<IsBP>(s.pairs_single, nb.legs_single, wp.pairs_single, pb,
-                                     g + component);
-    else
-      in_double::pairs_forward<IsBP>(s.pairs, nb.legs, wp.pairs, pb, g + component);
+    double* const mine = g ? g + component : nullptr;
+    if (pb.count == 0) {
+      if (g) zero(s, mine);
+    } else if constexpr (Single) {
+      in_single::pairs_forward<IsBP>(s.pairs_single, nb.legs_single, wp.pairs_single, pb, mine);
+    } else {
+      in_double::pairs_forward<IsBP>(s.pairs, nb.legs, wp.pairs, pb, mine);
+    }
   });
 }
 
@@ -75,16 +78,29 @@ inline void backward(const Separable& s, const Workplace& wp, const double* g_ba
   in_double::to_vectors(nb);
 }
 
-// After `forward` in double of the same neighbours: change of G for the tangents of the vectors
+// After `forward` of the same neighbours and precision: change of G for the tangents of the vectors
 // that the caller left in nb.legs.vx, vy, vz.
-template <bool IsBP>
+template <bool IsBP, bool Single>
 inline void tangent(const Separable& s, const Workplace& wp, double* dg) {
   const Neighbours& nb = wp.neighbours;
   in_double::from_vectors(nb);
   in_double::radial_tangent(s, nb, dg);
+  if constexpr (Single) {
+    const Legs<double>& from = nb.legs;
+    const Legs<float>& to = nb.legs_single;
+    for (int i = 0; i < nb.padded; ++i) {
+      to.radial[i] = static_cast<float>(from.radial[i]);
+      to.vx[i] = static_cast<float>(from.vx[i]);
+      to.vy[i] = static_cast<float>(from.vy[i]);
+      to.vz[i] = static_cast<float>(from.vz[i]);
+    }
+  }
   for_species_pairs(s, nb, [&](const PairBlock& pb, int component) {
     if (pb.count == 0)
       zero(s, dg + component);
+    else if constexpr (Single)
+      in_single::pairs_tangent<IsBP>(s.pairs_single, nb.legs_single, wp.pairs_single, pb,
+                                     dg + component);
     else
       in_double::pairs_tangent<IsBP>(s.pairs, nb.legs, wp.pairs, pb, dg + component);
   });

@@ -31,20 +31,24 @@ struct Width {
 };
 
 // What one instruction set offers. `backward`, `tangent` and `jacobian` follow a `forward` of the
-// same atom.
+// same atom; with g = null that `forward` only prepares for them.
 struct Table {
   const char* name;
   // [is BP][single precision]
   void (*forward[2][2])(const Separable&, const Workplace&, double* g);
   void (*backward[2][2])(const Separable&, const Workplace&, const double* g_bar);
+  void (*tangent[2][2])(const Separable&, const Workplace&, double* dg);
   // [is BP]
-  void (*tangent[2])(const Separable&, const Workplace&, double* dg);
   void (*jacobian[2])(const Separable&, const Workplace&, const int* original, int most_pairs,
                       double* scratch, double* out);
   long (*jacobian_scratch)(const Separable&, const Neighbours&, int most_pairs);
   double (*network_forward)(const Layer*, int, const double* g, double* values, double* slopes);
   void (*network_backward)(const Layer*, int, const double* g, const double* values,
                            const double* slopes, double* scratch, int widest, double* g_bar);
+  void (*block_gradient)(const float* block, long pairs, long size, const float* g_bar,
+                         double* gradient);
+  void (*block_change)(const float* block, long pairs, long size, const double* tangents,
+                       float* dg);
 };
 
 #define PANNA_INLINE inline __attribute__((always_inline))
@@ -54,11 +58,14 @@ struct Table {
                                {forward<true, false>, forward<true, true>}},       \
                               {{backward<false, false>, backward<false, true>},    \
                                {backward<true, false>, backward<true, true>}},     \
-                              {tangent<false>, tangent<true>},                     \
+                              {{tangent<false, false>, tangent<false, true>},      \
+                               {tangent<true, false>, tangent<true, true>}},       \
                               {jacobian<false>, jacobian<true>},                   \
                               jacobian_scratch,                                    \
                               in_double::network_forward,                          \
-                              in_double::network_backward};
+                              in_double::network_backward,                         \
+                              in_single::block_gradient,                           \
+                              in_single::block_change};
 
 namespace baseline {
 #define PANNA_VECTOR_BYTES 16

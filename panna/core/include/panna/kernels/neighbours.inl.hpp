@@ -21,12 +21,16 @@ inline void geometry(const Separable& s, const Neighbours& nb) {
   }
 }
 
-inline void radial_forward(const Separable& s, const Neighbours& nb, double* g) {
+inline void radial_factors(const Separable& s, const Neighbours& nb) {
   const int radial = s.radial.count;
   for (int i = 0; i < nb.padded; i += W) {
     double* kept = nb.gaussians + static_cast<long>(i) * radial;
     gaussians(s.radial, load(nb.legs.r + i), [=](int m, V e) { store(kept + m * W, e); });
   }
+}
+
+inline void radial_sums(const Separable& s, const Neighbours& nb, double* g) {
+  const int radial = s.radial.count;
   for (int t = 0; t < s.species; ++t) {
     const int begin = nb.begin[t], end = begin + nb.count[t];
     for (int m = 0; m < radial; ++m) {

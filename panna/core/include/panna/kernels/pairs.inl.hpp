@@ -353,6 +353,7 @@ inline void pair_tangents(const Legs<Real>& nb, const Pairs<Real>& pr, const Pai
   store(pr.d + at, V{});
 }
 
+// G is summed up unless g is null; the factors stay for what follows.
 template <bool IsBP>
 inline void pairs_forward(const ThreeBody<Real>& s, const Legs<Real>& nb, const Pairs<Real>& pr,
                           const PairBlock& pb, double* g) {
@@ -361,7 +362,7 @@ inline void pairs_forward(const ThreeBody<Real>& s, const Legs<Real>& nb, const 
   else
     pack<IsBP, true>(s, nb, pr, pb);
   factors<IsBP>(s, pr, pb);
-  for_tiles(s, OuterTile{s, pr, pb, g});
+  if (g) for_tiles(s, OuterTile{s, pr, pb, g});
 }
 
 template <bool IsBP>
