@@ -125,11 +125,15 @@ class Progress:
     log file, a batch system) it is a plain line at most every ten seconds and one at the end.
     """
 
-    def __init__(self, total: int, label: str, unit: str = "") -> None:
-        """total: how many steps the work has; label: what it is; unit: what a step is, plural."""
+    def __init__(
+        self, total: int, label: str, unit: str = "", interval: float | None = None
+    ) -> None:
+        """total: how many steps the work has; label: what it is; unit: what a step is, plural;
+        interval: seconds between two lines, or refreshes of the bar."""
         self.total = total
         self.label = label
         self.unit = unit
+        self.interval = interval
         self.done = 0
         self.text = ""
         self._start = self._last_line = time.monotonic()
@@ -156,7 +160,7 @@ class Progress:
             self._bar.update(self._task, completed=self.done, text=self.text)
             return
         now = time.monotonic()
-        if now - self._last_line >= LINE_INTERVAL and self.done < self.total:
+        if now - self._last_line >= (self.interval or LINE_INTERVAL) and self.done < self.total:
             self._last_line = now
             say(self._line(finished=False))
 
@@ -191,6 +195,7 @@ class Progress:
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[text]}", markup=False),
+            refresh_per_second=1 / self.interval if self.interval else 10,
         )
         self._task = self._bar.add_task(self.label, total=max(self.total, 0), text="")
         self._bar.start()

@@ -78,10 +78,14 @@ def _run(argv: list[str] | None) -> int:
     with only_writer(config["IO_INFORMATION"]["train_dir"], "panna_train"):
         session = prepare(config, _reading)
         _say_plan(config, session, device)
-        if session.position.step >= session.total_steps:
-            say("\nNothing is left to do; for a longer training raise max_epochs or max_steps.")
+        if session.finished:
+            say(f"\nNothing is left to do; for a longer training raise {_limit(session)}.")
             return 0
         return _train(config, session)
+
+
+def _limit(session: Session) -> str:
+    return "early_stopping_patience" if session.loop.stopped_early else "max_epochs or max_steps"
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     rows = [
         ("configuration", str(config.path)),
         ("training set", session.statistics.text(data.species)),
-        ("", f"{forces} forces; {data.cache}"),
+        ("", f"{forces} forces{_virials(session)}; {data.cache}"),
         ("validation set", _validation(session)),
         ("reference energies", session.offsets.origin),
     ]
@@ -116,14 +120,21 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         (
             "length",
             f"{session.total_steps} steps, {session.epochs:.6g} epochs of {data.train.n_batches} "
-            f"steps; learning rate {rate(0):g} to {final:.3g}",
+            f"steps; learning rate {rate(0):g} to {final:.3g}, {rate.kind}",
         ),
         ("to", str(io["train_dir"])),
     ]
     if session.continued:
         rows.append(("continued", f"after step {session.position.step}"))
+        rows += [("", f"{key} is another one now") for key in session.changed]
     say(f"Training on {io['data_dir']}")
     say_facts(rows)
+
+
+def _virials(session: Session) -> str:
+    if not session.loop.step.objective.stress_cost:
+        return ""
+    return f", {session.statistics.virials} of {session.statistics.n_frames} frames with virials"
 
 
 def _validation(session: Session) -> str:
@@ -142,13 +153,19 @@ def _validation(session: Session) -> str:
 
 
 def _train(config: Config, session: Session) -> int:
-    first, total = session.position.step, session.total_steps
-    with Progress(total - first, "training", "steps") as progress:
+    first, total = min(session.position.step, session.total_steps), session.total_steps
+    finishing = config["TRAINING_PARAMETERS"]["lbfgs_steps"]
+    interval = config["IO_INFORMATION"]["progbar_interval"]
+    with Progress(total - first + finishing, "training", "steps", interval) as progress:
         signal = session.loop.run(progress.advance)
     if signal is not None:
-        say(f"Stopped after step {session.position.step} of {total}; the checkpoint is written.")
+        last = min(session.position.step, total)
+        say(f"Stopped after step {last} of {total}; the checkpoint is written.")
         say("The same command continues the training.")
         return 128 + signal
+    if session.loop.stopped_early:
+        epochs = counted(session.position.epochs_without_progress(), "epoch")
+        say(f"Stopped after step {session.position.step}: {epochs} without a better validation.")
     _say_result(config, session)
     return 0
 

@@ -8,8 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from panna.config.reader import Config
-from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, SameAs, Schema, Section
+from panna.config.schema import Key, Problem, SameAs, Schema, Section
+from panna.config.train_losses import LOSS_KEYS, check_losses
+from panna.config.train_optimiser import (
+    OPTIMISER_KEYS,
+    check_learning_rate,
+    check_length,
+    check_optimiser,
+)
 from panna.config.values import (
+    Kind,
     boolean,
     choice,
     colon_list,
@@ -19,7 +27,6 @@ from panna.config.values import (
     fraction,
     integer,
     non_negative_integer,
-    non_negative_real,
     path,
     positive_integer,
     positive_real,
@@ -40,43 +47,25 @@ activation = choice(
               "rl": "relu", "3": "relu", "th": "tanh", "4": "tanh", "2": "rbf"},
 )  # fmt: skip
 
-CAPPED = f"exponential losses are {NOT_YET}; use quad_atom, or quad_std_atom"
-energy_loss = choice(
-    "quad",
-    "quad_atom",
-    "quad_std_atom",
-    refused=dict.fromkeys(
-        ("exp_quad", "exp_quad_atom", "exp_quad_std_atom", "quad_exp_tanh", "quad_exp_tanh_atom",
-         "quad_exp_tanh_std_atom"),
-        CAPPED,
-    ),
-)  # fmt: skip
-force_loss = choice(
-    "quad",
-    "quad_atom",
-    "quad_percomp",
-    refused=dict.fromkeys(
-        ("exp_quad", "exp_quad_atom"), f"exponential losses are {NOT_YET}; use quad_atom"
-    ),
-)
-reduction = choice(
-    "mean", refused={"sum": "losses are means over the frames of a batch, independent of its size; "
-                            "multiply learning_rate and forces_cost accordingly"}
-)  # fmt: skip
 input_format = choice(
     "TFR",
     refused={"example": "descriptors are computed by gvect_calculator and packed by tfr_packer; "
                         "derivatives = on_the_fly then trains forces without stored derivatives"},
 )  # fmt: skip
 restart_mode = choice(
-    "default",
-    "continue_from_last_ckpt",
-    refused=dict.fromkeys(
-        ("force_default", "specific_ckpt", "metadata", "none"),
-        f"{NOT_YET}; choose a new train_dir to start afresh, default continues where the last "
-        "checkpoint stopped",
-    ),
+    "default", "force_default", "continue_from_last_ckpt", "specific_ckpt", "metadata", "none"
 )
+metric = choice("MAE", "RMSE", "loss")
+
+
+def _profiled(content: str) -> tuple[int, ...]:
+    steps = comma_list(non_negative_integer)(content)
+    if len(steps) > 2 or steps[0] > steps[-1] or (0 in steps and steps != (0,)):
+        raise ValueError("expected a step, the first and the last one of some, or 0 for none")
+    return steps
+
+
+profiled_steps = Kind("one or two numbers of steps, or 0", _profiled)
 
 
 def pipeline_keys(other: str) -> tuple[Key, ...]:
@@ -117,23 +106,27 @@ IO = Section(
         Key("log_device_placement", boolean, False,
             meaning="TensorFlow prints the device of every operation"),
         Key("restart_mode", restart_mode, "default",
-            meaning="default: continue if train_dir has checkpoints; continue_from_last_ckpt: it "
-                    "must have some"),
-        Key("restart_file", path, None,
-            refused=f"{NOT_YET}; the last checkpoint of train_dir is taken. Delete later ones to "
-                    "go back"),
-        Key("restart_epoch", integer, 0, refused=f"{NOT_YET}; delete later checkpoints to go back"),
-        Key("restart_step", integer, 0, refused=f"{NOT_YET}; delete later checkpoints to go back"),
-        Key("metrics", comma_list(choice("MAE", "RMSE", "loss")), ("MAE",),
-            obsolete="RMSE, MAE and losses are always written to metrics.csv"),
-        Key("progbar_interval", positive_real, 1.0, unit="s",
-            obsolete="the progress bar is always shown"),
-        Key("profile", text, "0",
-            refused=f"{NOT_YET}; remove it, or run the program under a profiler"),
-        Key("starting_model_save", integer, -1,
-            refused=f"{NOT_YET}; every checkpoint holds a complete model"),
-        Key("final_model_save", integer, -1,
-            refused=f"{NOT_YET}; every checkpoint holds a complete model"),
+            meaning="default: continue from the last checkpoint of train_dir, if there is one, "
+                    "with the same settings; force_default: or with others; "
+                    "continue_from_last_ckpt: likewise, but there must be one; specific_ckpt: from "
+                    "that of restart_file, restart_step or restart_epoch; metadata: begin with "
+                    "networks_metadata; none: begin afresh; these two in a new train_dir"),
+        Key("restart_file", path, None, meaning="a checkpoint, step_N.npz, for specific_ckpt"),
+        Key("restart_epoch", non_negative_integer, 0,
+            meaning="number of finished epochs of the checkpoint for specific_ckpt"),
+        Key("restart_step", non_negative_integer, 0,
+            meaning="number of finished steps of the checkpoint for specific_ckpt"),
+        Key("metrics", different(comma_list(metric)), ("RMSE",),
+            meaning="what the progress line shows; metrics.csv always has RMSE, MAE and losses"),
+        Key("progbar_interval", positive_real, None, unit="s",
+            meaning="between two progress lines; default: 10, and 0.1 for a bar in a terminal"),
+        Key("profile", profiled_steps, (0,),
+            meaning="step, or first and last step, of a TensorBoard profile; 0: none"),
+        Key("starting_model_save", either("-1", -1, non_negative_integer), -1,
+            meaning="the model after so many steps goes to train_dir/starting_model.npz; -1: none"),
+        Key("final_model_save", either("-1", -1, non_negative_integer), -1,
+            meaning="the model after so many steps, or at the end if that comes first, goes to "
+                    "train_dir/final_model.npz; -1: none"),
         *pipeline_keys(PIPELINE),
         Key("dataset_shuffle", boolean, True, meaning="a new order of the frames in every epoch"),
     ),
@@ -160,10 +153,10 @@ DATA = Section(
             meaning="species, in the order of the descriptor; absent: what the data say"),
         Key("output_offset", either("fit", None, comma_list(real)), None, unit="eV",
             meaning="reference energy per species, in the order of atomic_sequence; fit: least "
-                    "squares on the training set"),
-        Key("energy_rescale", real, 1.0,
-            refused="energies are trained in eV; the standardisation of descriptors and the first "
-                    "weights do what it was meant for"),
+                    "squares on the training set. Default: those of networks_metadata, or fit"),
+        Key("energy_rescale", positive_real, 1.0,
+            meaning="factor of the errors of energies, forces and virials in the losses; networks, "
+                    "metrics and potentials stay in eV"),
         Key("sparse_derivatives", boolean, False,
             obsolete="the files tell in which form derivatives are stored"),
         Key("scaffold_type", choice("PANNA"), "PANNA"),
@@ -177,48 +170,8 @@ TRAINING = Section(
     "TRAINING_PARAMETERS",
     (
         Key("batch_size", positive_integer, meaning="frames in a batch"),
-        Key("learning_rate", positive_real, 1e-3, meaning="of Adam, at the first step"),
-        Key("learning_rate_final", positive_real, None,
-            meaning="learning rate at the last step; it decays exponentially over the whole run"),
-        Key("learning_rate_constant", boolean, True,
-            meaning="False: learning_rate * decay_factor ^ (step / decay_step)"),
-        Key("learning_rate_decay_factor", positive_real, None),
-        Key("learning_rate_decay_step", positive_real, None, unit="steps"),
-        Key("staircase_decay_type", boolean, False, meaning="the exponent is rounded down"),
-        Key("max_steps", positive_integer, None, meaning="steps in all, restarts included"),
-        Key("max_epochs", positive_integer, None,
-            meaning="passes over the training set in all, restarts included; or max_steps"),
-        Key("steps_per_epoch", positive_integer, None,
-            refused="an epoch is one pass over the training set; give max_steps = "
-                    "max_epochs * steps_per_epoch instead"),
-        Key("beta1", fraction, 0.9, meaning="of Adam"),
-        Key("beta2", fraction, 0.999, meaning="of Adam"),
-        Key("adam_eps", positive_real, 1e-8, meaning="of Adam"),
-        Key("wscale_l1", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("wscale_l2", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("bscale_l1", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("bscale_l2", non_negative_real, 0.0, refused=f"regularisation is {NOT_YET}; remove it"),
-        Key("clip_value", non_negative_real, 0.0,
-            refused=f"clipping is {NOT_YET}; use a smaller learning_rate"),
-        Key("loss_function", energy_loss, "quad",
-            meaning="of energies, d per frame of N atoms: quad d^2, quad_atom (d/N)^2, "
-                    "quad_std_atom d^2/N; mean over the frames of a batch"),
-        Key("floss_function", force_loss, "quad",
-            meaning="of forces, f2 = squares summed over a frame: quad f2, quad_atom f2/N, "
-                    "quad_percomp f2/3N; mean over the frames of a batch"),
-        Key("forces_cost", non_negative_real, 0.0,
-            meaning="weight of the force loss; above 0 forces are trained"),
-        Key("energy_weight", choice("n_atoms", "n_atoms2"), None,
-            refused="use loss_function = quad_std_atom (for n_atoms) or quad_atom (for n_atoms2)"),
-        Key("energy_reduction", reduction, "mean"),
-        Key("energy_prefactor", real, None, refused=CAPPED),
-        Key("force_weights", choice("n_atoms", "n_atoms2", "3n_atoms", "3n_atoms2"), None,
-            refused="use floss_function = quad_atom (for n_atoms) or quad_percomp (for 3n_atoms)"),
-        Key("force_reduction", reduction, "mean"),
-        Key("charge_cost", real, 0.0, refused=NO_ELECTROSTATICS),
-        Key("qloss_function", choice("quad"), "quad"),
-        Key("charge_weights", text, None, refused=NO_ELECTROSTATICS),
-        Key("charge_reduction", reduction, "mean"),
+        *OPTIMISER_KEYS,
+        *LOSS_KEYS,
         Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
             meaning="dG/dx for force training: stored in the files, or from positions by the core "
                     "in every step; auto: on_the_fly where the files hold positions"),
@@ -245,7 +198,8 @@ NETWORK_KEYS = (
     Key("activations", colon_list(activation), None,
         meaning="per layer; default: gaussian, and linear in the last one"),
     Key("networks_metadata", path, None,
-        refused=f"starting from an exported network is {NOT_YET}; remove it"),
+        meaning="folder of an exported network (networks_metadata.json): first values of sizes, "
+                "activations, trainable flags, weights and reference energies"),
 )  # fmt: skip
 DEFAULT_NETWORK = Section(
     "DEFAULT_NETWORK", NETWORK_KEYS, meaning="of every species that does not say otherwise"
@@ -256,13 +210,18 @@ SPECIES = Section(
         *NETWORK_KEYS,
         Key("output_offset", real, None, unit="eV",
             meaning="reference energy of the species; all species or none"),
+        Key("networks_from", text, None,
+            meaning="symbol of the species of networks_metadata whose network this one begins "
+                    "with; default: its own"),
         Key("behavior", colon_list(choice("new", "keep", "load")), None,
-            refused=f"starting from given layers is {NOT_YET}; all layers are new"),
+            meaning="per layer: new, random; keep, from networks_metadata; load, from the files "
+                    "below, or without them as keep. Default: keep where the architecture is that "
+                    "of networks_metadata"),
         *(
             Key(f"layer{k}_{array}_file", path, None,
-                refused=f"starting from given layers is {NOT_YET}; remove it")
+                meaning=f"{what} of layer {k}, .npy, for descriptors as they are")
             for k in range(10)
-            for array in "wb"
+            for array, what in (("w", "(in, out) weights"), ("b", "(out,) biases"))
         ),
         *(
             Key(name, text, None, refused=f"pruning is {NOT_YET}; remove it")
@@ -286,37 +245,19 @@ VALIDATION = Section(
 )
 
 
-def _check_length(config: Config) -> Iterable[Problem]:
-    training = config["TRAINING_PARAMETERS"]
-    given = [key for key in ("max_steps", "max_epochs") if training[key] is not None]
-    if len(given) != 1:
-        found = "both are given" if given else "neither is given"
-        yield Problem(
-            "TRAINING_PARAMETERS", "max_epochs", f"expected max_epochs or max_steps; {found}"
-        )
-
-
-def _check_learning_rate(config: Config) -> Iterable[Problem]:
-    section = "TRAINING_PARAMETERS"
-    training = config[section]
-    decay = ("learning_rate_decay_factor", "learning_rate_decay_step")
-    if training["learning_rate_final"] is not None:
-        for key in ("learning_rate_constant", *decay, "staircase_decay_type"):
-            if config.given(section, key):
-                yield Problem(section, key, "learning_rate_final fixes the decay; remove one")
-        return
-    for key in decay:
-        if not training["learning_rate_constant"] and training[key] is None:
-            yield Problem(section, key, "missing; learning_rate_constant = False needs it")
-        if training["learning_rate_constant"] and training[key] is not None:
-            yield Problem(
-                section, key, "without effect; set learning_rate_constant = False or remove it"
-            )
-    if training["learning_rate_constant"] and training["staircase_decay_type"]:
-        yield Problem(
-            section, "staircase_decay_type",
-            "without effect; set learning_rate_constant = False or remove it",
-        )  # fmt: skip
+def _check_restart(config: Config) -> Iterable[Problem]:
+    section, mode = "IO_INFORMATION", config["IO_INFORMATION"]["restart_mode"]
+    keys = ("restart_file", "restart_step", "restart_epoch")
+    given = [key for key in keys if config[section][key]]
+    if mode == "specific_ckpt" and len(given) != 1:
+        found = f"{' and '.join(given)} are given" if given else "none is given"
+        yield Problem(section, "restart_mode", f"expected one of {', '.join(keys)}; {found}")
+    elif mode != "specific_ckpt":
+        for key in given:
+            yield Problem(section, key, "without effect; set restart_mode = specific_ckpt")
+    places = (config["DEFAULT_NETWORK"], *config.species_sections.values())
+    if mode == "metadata" and not any(place["networks_metadata"] for place in places):
+        yield Problem(section, "restart_mode", "needs [DEFAULT_NETWORK] networks_metadata")
 
 
 def _check_offsets(config: Config) -> Iterable[Problem]:
@@ -342,6 +283,13 @@ TRAIN = Schema(
     (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
-    checks=(_check_length, _check_learning_rate, _check_offsets),
+    checks=(
+        check_length,
+        check_learning_rate,
+        check_optimiser,
+        check_losses,
+        _check_offsets,
+        _check_restart,
+    ),
     meaning="train networks on packed descriptors",
 )

@@ -88,7 +88,9 @@ def virials_from(batch: Batch, slopes: np.ndarray) -> np.ndarray:
     return np.stack([-slopes[mine].T @ batch["vectors"][mine] for mine in _frames(batch)])
 
 
-def slope_gradients(batch: Batch, forces: np.ndarray, virials: np.ndarray | None) -> np.ndarray:
+def slope_gradients(
+    batch: Batch, forces: np.ndarray, virials: np.ndarray | None = None
+) -> np.ndarray:
     """Gradient (M, 3) with respect to the slopes, from those by forces and virials."""
     gradient = -core.pair_tangents(batch["first"], batch["index"], forces)
     if virials is not None:

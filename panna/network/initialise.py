@@ -10,6 +10,9 @@ where mean and variance of a hidden layer's inputs are those of its activation f
 standard normal distribution widened by the shift. Without the shift all Gaussian units would have
 their top, where they do not learn, at the average environment.
 
+The centres of radial-basis layers are drawn from the distribution of the layer's inputs; their
+biases, which are not used, are 0.
+
 The last layer is scaled such that the energies of the atoms start with mean 0 and the spread of
 the targets, so that training starts neither flat nor far off.
 """
@@ -53,12 +56,14 @@ def initial_network(
     width, mean, variance = g_size, 0.0, 1.0
     for layer, (size, name) in enumerate(zip(sizes, activations, strict=True)):
         last = layer == len(sizes) - 1
-        w = rng.normal(0.0, 1.0 / np.sqrt(width * variance), (width, size))
+        centres = ACTIVATIONS[name].centres
+        deviation = np.sqrt(variance) if centres else 1.0 / np.sqrt(width * variance)
+        w = rng.normal(mean if centres else 0.0, deviation, (width, size))
         shift = np.zeros(size) if last else rng.uniform(-SHIFT, SHIFT, size)
-        if last:
+        if last and not centres:
             w *= spread
         weights.append(w.astype(dtype))
-        biases.append((shift - mean * w.sum(0)).astype(dtype))
+        biases.append((np.zeros(size) if centres else shift - mean * w.sum(0)).astype(dtype))
         width, (mean, variance) = size, activation_moments(name)
     return SpeciesNetwork(weights, biases, list(activations), list(trainable))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from panna.descriptors.scaling import Scaling, network_inputs
 from panna.errors import StorageError
 from panna.frames.frame import Frame
 from panna.frames.neighbours import NeighbourList, concatenate, neighbour_list
+from panna.storage.groups import group_factors
 from panna.storage.pair_derivatives import PairDerivatives, from_sparse
 from panna.storage.record import SparseDerivatives
 from panna.storage.record_index import RecordIndex
@@ -34,6 +36,7 @@ class BatchSource:
     descriptor: of the records, None if they do not say.
     exact: descriptors in float64, calculated from the positions; records hold float32.
     threads: of the core, 0 for all.
+    group_weights: factors of the weights of frames by group.
     scaling, dtype: descriptors become inputs of networks of that type; see `standardised`.
     """
 
@@ -46,6 +49,7 @@ class BatchSource:
     descriptor: DescriptorParameters | None = None
     exact: bool = False
     threads: int = 0
+    group_weights: Mapping[str, float] = field(default_factory=dict)
     scaling: Scaling | None = None
     dtype: str | None = None
 
@@ -86,7 +90,8 @@ class BatchSource:
             "name": _names(features["name"]),
             "n_atoms": n_atoms,
             "energy": _energies(features),
-            "weight": _weights(features["weight"]),
+            "weight": _weights(features["weight"])
+            * group_factors(features["group"], self.group_weights),
             "species": features["species"].values.astype(np.int32),
             "frame_of_atom": np.repeat(np.arange(len(records)), n_atoms),
             "descriptors": features["gvects"].values.reshape(-1, self.g_size),

@@ -10,10 +10,11 @@ training that stopped in the middle of an epoch continues with exactly the batch
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from panna.storage.batch_source import SOURCES, Batch, BatchSource
 from panna.storage.record_index import RecordIndex
 from panna.storage.resident import ResidentSource
 from panna.storage.tfrecord import file_metadata, read_tfrecord, verify
+
+NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ def open_dataset(
     virials: bool = False,
     exact: bool = False,
     threads: int = 0,
+    group_weights: Mapping[str, float] = NO_WEIGHTS,
     parallel_calls: int = 1,
     prefetch: int = 2,
 ) -> Dataset:
@@ -173,6 +177,7 @@ def open_dataset(
       virials: reference virials, too.
       exact: descriptors in float64, see BatchSource.
       threads: of the core, 0 for all.
+      group_weights: factors of the weights of frames by group.
       parallel_calls, prefetch: batches prepared at the same time and in advance.
     Raises:
       StorageError: unreadable or damaged files, different descriptors, wrong g_size, or no data for
@@ -195,6 +200,7 @@ def open_dataset(
         descriptor=from_dict(summary.descriptor) if summary.can_be_computed else None,
         exact=exact,
         threads=threads,
+        group_weights=group_weights,
     )
     return Dataset(summary.index, reader, batch_size, seed, shuffle, parallel_calls, prefetch)
 

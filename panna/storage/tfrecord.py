@@ -6,8 +6,8 @@ gvects (n g), species (n), energy (1, eV, reference energies not removed), name,
 forces (3 n), per_atom_quantity (n).
 
 Ours: panna_energy (float64), panna_geometry (float64: positions 3 n, cell 9, pbc 3 as 0 or 1),
-virial (9), weight (1); forces also without derivatives. The first record of each file carries
-panna_metadata: JSON with the descriptor's parameters and hash, valid for the whole file.
+virial (9), weight (1), group; forces also without derivatives. The first record of each file
+carries panna_metadata: JSON with the descriptor's parameters and hash, valid for the whole file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FLOATS = (
     "forces", "per_atom_quantity", "virial", "weight",
 )  # fmt: skip
 INTEGERS = ("species", "dgvect_size")
-TEXTS = ("name", "panna_energy", "panna_geometry", "panna_metadata")
+TEXTS = ("name", "group", "panna_energy", "panna_geometry", "panna_metadata")
 FEATURES = {
     name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
     for dtype, names in ((tf.float32, FLOATS), (tf.int64, INTEGERS), (tf.string, TEXTS))
@@ -54,15 +54,19 @@ class Parsed:
         return self.values[self.splits[record] : self.splits[record + 1]]
 
 
-def parse(serialized: list[bytes], where: str) -> dict[str, Parsed]:
-    """Decodes serialized records; features that a record lacks have length 0 there.
+def parse(
+    serialized: list[bytes], where: str, names: Iterable[str] = tuple(FEATURES)
+) -> dict[str, Parsed]:
+    """Decodes features of serialized records; those that a record lacks have length 0 there.
 
     Raises:
       StorageError: a record is no Example, or a feature has the wrong kind.
     """
     try:
         with tf.device("/CPU:0"):
-            ragged = tf.io.parse_example(tf.constant(serialized, tf.string), FEATURES)
+            ragged = tf.io.parse_example(
+                tf.constant(serialized, tf.string), {name: FEATURES[name] for name in names}
+            )
     except tf.errors.OpError as error:
         raise StorageError(f"{where}: not a record of descriptors ({error.message})") from error
     return {name: Parsed(feature) for name, feature in ragged.items()}
@@ -236,6 +240,8 @@ def _example(record: DescriptorRecord, sparse: bool, with_metadata: bool) -> tf.
         "panna_energy": _bytes(np.array(record.energy, "<f8").tobytes()),
         "weight": _floats([record.weight]),
     }
+    if record.group:
+        features["group"] = _bytes(record.group.encode())
     if record.positions is not None:
         geometry = [record.positions.ravel(), record.cell.ravel(), record.pbc.ravel()]
         features["panna_geometry"] = _bytes(np.concatenate(geometry).astype("<f8").tobytes())
@@ -296,6 +302,7 @@ def _record(
             forces=_optional(features["forces"], (n, 3), float),
             virial=_optional(features["virial"], (3, 3), float),
             weight=float(features["weight"][0]) if len(features["weight"]) else 1.0,
+            group=features["group"][0].decode() if len(features["group"]) else "",
             derivatives=_derivatives(features, n, g),
             per_atom_quantity=_optional(features["per_atom_quantity"], (n,), np.float32),
             descriptor=metadata.get("descriptor"),

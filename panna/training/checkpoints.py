@@ -123,6 +123,18 @@ def save_step(train_dir: str | Path, checkpoint: Checkpoint, keep: int) -> Path:
     return path
 
 
+def set_aside(train_dir: str | Path, step: int) -> None:
+    """Moves checkpoints later than a step to checkpoints/after_step_N, because a training goes
+    back to that step and will write others."""
+    later = [path for number, path in list_checkpoints(train_dir).items() if number > step]
+    if not later:
+        return
+    folder = Path(train_dir) / FOLDER / f"after_step_{step}"
+    make_folder(folder)
+    for path in later:
+        path.replace(folder / path.name)
+
+
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from panna.config.reader import Config
 from panna.descriptors.scaling import Scaling
 from panna.errors import FileError
 from panna.storage.dataset import Dataset, DataSummary, inspect_files, open_dataset
+from panna.storage.groups import count_groups
 from panna.storage.record_index import list_tfrecords
 from panna.text import readable_bytes
 from panna.training.memory import available_bytes
@@ -78,6 +79,8 @@ def open_training_data(
         other = inspect_files(_files(config, "VALIDATION_OPTIONS"))
         _check_same_descriptor(config, summary, other)
     chosen, reason = _choose_source(config, summary, source)
+
+    _check_groups(config, config["TRAINING_PARAMETERS"]["group_weights"] or {}, summary)
 
     def opened(source: str) -> list[Dataset]:
         train = _open(config, summary, species, source, validation=False)
@@ -154,6 +157,12 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
             f"the first frame of {summary.files[0]} has no forces, and all frames need them; set "
             "forces_cost = 0 or make the data from frames that have forces only",
         )  # fmt: skip
+    if config["TRAINING_PARAMETERS"]["stress_cost"] and not summary.can_be_computed:
+        raise config.error(
+            "TRAINING_PARAMETERS", "stress_cost",
+            f"virials need positions, and {summary.files[0]} holds none (a file of PANNA v1 or v2);"
+            " set stress_cost = 0 or compute and pack the data again",
+        )  # fmt: skip
     wanted = config["TRAINING_PARAMETERS"]["derivatives"]
     if before is not None and wanted in ("auto", before):
         return before, f"{before}, as before"
@@ -200,8 +209,10 @@ def _open(
         source,
         batch_size=size or training["batch_size"],
         seed=training["seed"],
+        virials=training["stress_cost"] > 0,
         exact=source == "on_the_fly" and training["precision"] == "float64",
         threads=pipeline["intra_op_parallelism_threads"],
+        group_weights=training["group_weights"] or {},
         shuffle=not validation and config["IO_INFORMATION"]["dataset_shuffle"],
         parallel_calls=pipeline["num_parallel_calls"],
         prefetch=pipeline["prefetch_buffer_size_multiplier"],
@@ -240,3 +251,19 @@ def _measured_bytes(dataset: Dataset) -> float:
     lengths = dataset.index.lengths
     measured = dataset.source.frame_bytes(chosen)
     return measured * float(lengths.sum()) / float(lengths[chosen].sum())
+
+
+def _check_groups(config: Config, weights: Mapping[str, float], summary: DataSummary) -> None:
+    """Every weight belongs to a group of the training set."""
+    if not weights:
+        return
+    found = count_groups(summary.index)
+    unknown = [name for name in weights if name not in found]
+    if not unknown:
+        return
+    groups = [f"{name} ({n})" for name, n in sorted(found.items()) if name]
+    there = f"its groups are {', '.join(groups)}" if groups else "its frames have no groups"
+    raise config.error(
+        "TRAINING_PARAMETERS", "group_weights",
+        f"no frame of the training set belongs to {', '.join(unknown)}; {there}",
+    )  # fmt: skip

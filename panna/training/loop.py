@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import listed
 from panna.training.board.board import Board
-from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
+from panna.training.checkpoints import BEST, Checkpoint, save_step, set_aside, write_checkpoint
+from panna.training.finishing import Finishing, Interrupted, finish
 from panna.training.interrupt import StopRequest
 from panna.training.metrics import Errors, MetricsTable
-from panna.training.schedule import Schedule
+from panna.training.profile import Profile
+from panna.training.schedule import Plateau, Schedule
 from panna.training.state import Position, present_model, take_checkpoint
 from panna.training.statistics import frame_names
 from panna.training.step import Batch, Outcome, Step
@@ -35,6 +37,14 @@ class LoopOptions:
     keep: latest checkpoints that are kept.
     summary_steps: steps between summaries of single batches, 0 for none.
     constants: part of every checkpoint's state: settings, seed, source of derivatives...
+    columns: of metrics.csv that not every training has.
+    profile: of some steps, if any.
+    save_models: names of files in train_dir for the model after certain steps, and these steps.
+    shown: kinds of errors in the progress line.
+    forces_cost: weight of the force loss, if it changes.
+    plateau: reductions of the learning rate, if there may be any.
+    patience: epochs without a better validation loss that end the training; None: no end.
+    finishing: by L-BFGS, if at all.
     """
 
     train_dir: Path
@@ -43,6 +53,14 @@ class LoopOptions:
     keep: int
     summary_steps: int
     constants: dict[str, Any]
+    columns: dict[str, str] = field(default_factory=dict)
+    profile: Profile | None = None
+    save_models: dict[str, int] = field(default_factory=dict)
+    shown: tuple[str, ...] = ("RMSE",)
+    forces_cost: Schedule | None = None
+    plateau: Plateau | None = None
+    patience: int | None = None
+    finishing: Finishing | None = None
 
 
 class Loop:
@@ -64,7 +82,7 @@ class Loop:
         self.template, self.position = template, position
         self.last_validation: Errors | None = None
         self.last_training: Errors | None = None
-        self._table = MetricsTable(options.train_dir)
+        self._table = MetricsTable(options.train_dir, options.columns)
         self._board = Board(
             options.train_dir,
             template,
@@ -87,17 +105,45 @@ class Loop:
           TrainingError: loss or gradients are not finite. Checkpoints stay as they were.
           StorageError: data that cannot be read.
         """
+        set_aside(self.options.train_dir, self.position.step)
         self._table.start(self.position.epoch)
         try:
             self._board.start(self.position)
+            self._save_models()
             with StopRequest() as stop:
                 for _ in self._steps(report):
                     if stop.signal is not None:
                         self._save()
                         return stop.signal
+                if self.options.finishing is not None and not self.finished:
+                    self._finish(report, lambda: stop.signal is not None)
+        except Interrupted:
+            # The checkpoint of the last step is there; L-BFGS will begin again.
+            return stop.signal
         finally:
+            if self.options.profile is not None:
+                self.options.profile.close()
             self._board.close()
         return None
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return self.schedule(self.position.step) * self.position.rate_factor
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        total = self.options.total_steps
+        if self.options.finishing is not None:
+            return self.position.finished_total == total
+        return self.position.step >= total or self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the validation loss has not become better for too long."""
+        patience = self.options.patience
+        return patience is not None and self.position.epochs_without_progress() >= patience
 
     def _steps(self, report: Report) -> Iterator[None]:
         """One step after the other, with what is due after each; yields between them."""
@@ -106,26 +152,35 @@ class Loop:
             for batch in self.train.epoch_batches(position.epoch, position.batch):
                 self._one_step(batch)
                 ended = position.batch == self.train.n_batches
-                text = f"epoch {position.epoch + 1}, {position.errors.text()}"
+                text = f"epoch {position.epoch + 1}, {position.errors.text(self.options.shown)}"
                 if ended or position.step == total:
                     self._end_of_epoch(ended)
                 if self.last_validation is not None:
-                    text += f", validation {self.last_validation.text()}"
+                    text += f", validation {self.last_validation.text(self.options.shown)}"
                 report(1, text)
                 if self._checkpoint_is_due(ended):
                     self._save()
                 yield
-                if position.step == total:
+                if position.step == total or (ended and self.stopped_early):
                     return
 
     def _one_step(self, batch: Batch) -> None:
         position = self.position
-        outcome = self.step.train(batch, self.schedule(position.step), position.step + 1)
+        if self.options.forces_cost is not None:
+            self.step.objective.set_forces_cost(self.options.forces_cost(position.step))
+        profile, number = self.options.profile, position.step + 1
+        if profile is not None:
+            profile.before(number)
+        # The moments of the optimiser count from when they were 0.
+        outcome = self.step.train(batch, self.learning_rate, number - position.first_moment)
+        if profile is not None:
+            profile.after(number)
         if not outcome.finite:
             raise TrainingError(self._not_finite(batch, outcome))
         position.step += 1
         position.batch += 1
         position.errors = position.errors.plus(outcome.sums)
+        self._save_models()
         if self.options.summary_steps and position.step % self.options.summary_steps == 0:
             self._board.batch(position.step, Errors().plus(outcome.sums))
 
@@ -135,7 +190,7 @@ class Loop:
         train, validation = position.errors, self._validate()
         self.last_training, self.last_validation = train, validation
         finished = position.epoch + (1 if complete else position.batch / self.train.n_batches)
-        rate = self.schedule(position.step)
+        rate = self.learning_rate
         self._table.add(finished, position.step, rate, train, validation)
         if complete:
             position.epoch, position.batch, position.errors = position.epoch + 1, 0, Errors()
@@ -149,12 +204,25 @@ class Loop:
             train,
             validation,
             model=lambda: present_model(self.step, self.template),
-            last=position.step == self.options.total_steps,
+            last=position.step >= self.options.total_steps or self.stopped_early,
         )
+        self._lower_learning_rate()
+
+    def _lower_learning_rate(self) -> None:
+        """On a plateau of the validation loss."""
+        plateau, position = self.options.plateau, self.position
+        if plateau is None or position.best_epoch is None:
+            return
+        if position.epoch - max(position.best_epoch, position.cut_epoch) >= plateau.patience:
+            position.rate_factor = plateau.lowered(position.rate_factor)
+            position.cut_epoch = position.epoch
 
     def _validate(self) -> Errors | None:
         if self.validation is None:
             return None
+        if (cost := self.options.forces_cost) is not None:
+            # One weight for all validations: their losses are compared.
+            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
         errors = Errors()
         for batch in self.validation.epoch_batches(0):
             outcome = self.step.validate(batch)
@@ -167,10 +235,30 @@ class Loop:
             errors = errors.plus(outcome.sums)
         return errors
 
+    def _finish(self, report: Report, stopped: Callable[[], bool]) -> None:
+        """L-BFGS on the whole training set, then as at the end of an epoch."""
+        position, cost = self.position, self.options.forces_cost
+        if cost is not None:
+            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+
+        def show(errors: Errors) -> None:
+            report(1, f"L-BFGS, {errors.text(self.options.shown)}")
+
+        before = position.errors
+        steps, position.errors = finish(
+            self.step, self.train, self.options.finishing, stopped, show
+        )
+        position.step += steps
+        position.finished_total = self.options.total_steps
+        self._end_of_epoch(False)
+        position.errors = before
+        self._save()
+
     def _save_best(self, validation: Errors) -> None:
         position = self.position
         position.best_loss = validation.mean_loss
         position.best_step, position.best = position.step, validation
+        position.best_epoch = position.epoch
         state = {
             **self.options.constants,
             "step": position.step,
@@ -180,9 +268,17 @@ class Loop:
         path = self.options.train_dir / BEST
         write_checkpoint(path, Checkpoint(present_model(self.step, self.template), state))
 
+    def _save_models(self) -> None:
+        """The complete models that are due after the present step."""
+        for name, step in self.options.save_models.items():
+            if step == self.position.step:
+                model = present_model(self.step, self.template)
+                state = {**self.options.constants, "step": step, "epoch": self.position.epoch}
+                write_checkpoint(self.options.train_dir / name, Checkpoint(model, state))
+
     def _checkpoint_is_due(self, epoch_ended: bool) -> bool:
         steps = self.options.save_steps
-        if self.position.step == self.options.total_steps:
+        if self.position.step == self.options.total_steps or (epoch_ended and self.stopped_early):
             return True
         return self.position.step % steps == 0 if steps else epoch_ended
 
@@ -196,13 +292,18 @@ class Loop:
         self._saved_step = self.position.step
 
     def _not_finite(self, batch: Batch, outcome: Outcome) -> str:
-        rate = self.schedule(self.position.step)
+        rate = self.learning_rate
         what = "the gradient" if math.isfinite(sum(outcome.sums)) else "the loss"
+        if self.step.objective.exponential:
+            advice = "exp_quad losses overflow where errors are large; exp_tanh losses do not. "
+        else:
+            advice = ""
         return (
             f"step {self.position.step + 1} (epoch {self.position.epoch + 1}, learning rate "
             f"{rate:.3g}): {what} is not a finite number; the weights were not changed and the "
-            f"training stops. Frames of the batch: {_names(batch)}. Use a smaller learning_rate, "
-            "or remove frames with extreme energies or forces; checkpoints stay as they were"
+            f"training stops. Frames of the batch: {_names(batch)}. {advice}Use a "
+            "smaller learning_rate, or remove frames with extreme energies or forces; checkpoints "
+            "stay as they were"
         )
 
 

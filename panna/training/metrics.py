@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import numpy as np
 from panna.errors import FileError, TrainingError
 from panna.files import atomic_write
 
-# What a step returns, each summed over the frames of the batch; energies per atom.
+# What a step returns, each summed over the frames of the batch; energies and virials per atom.
+# Losses are those of the batch times its frames.
 SUMS = (
     "frames",
     "components",
@@ -23,6 +24,11 @@ SUMS = (
     "energy_absolute",
     "force_squares",
     "force_absolute",
+    "regularisation",
+    "virial_components",
+    "virial_loss",
+    "virial_squares",
+    "virial_absolute",
 )
 
 
@@ -51,7 +57,7 @@ class Errors:
 
     @property
     def mean_loss(self) -> float:
-        """Energy loss + forces_cost * force loss, mean over frames."""
+        """All that is minimised: losses times their costs, and for training the regularisation."""
         return self._mean("loss")
 
     @property
@@ -83,14 +89,41 @@ class Errors:
         return self._mean("force_absolute", "components")
 
     @property
+    def mean_regularisation(self) -> float:
+        """nan without any."""
+        return self._mean("regularisation") if self.regularisation else math.nan
+
+    @property
+    def mean_virial_loss(self) -> float:
+        """nan without virials."""
+        return self._mean("virial_loss") if self.virial_components else math.nan
+
+    @property
+    def virial_rmse(self) -> float:
+        """Over the 9 components of the virial per atom, eV/atom; nan without virials."""
+        return math.sqrt(self._mean("virial_squares", "virial_components"))
+
+    @property
+    def virial_mae(self) -> float:
+        """Over the 9 components of the virial per atom, eV/atom; nan without virials."""
+        return self._mean("virial_absolute", "virial_components")
+
+    @property
     def has_forces(self) -> bool:
         return self.components > 0
 
-    def text(self) -> str:
-        """Short form for the screen."""
-        parts = [f"E {1e3 * self.energy_rmse:.2f} meV/atom"]
-        if self.has_forces:
-            parts.append(f"F {self.force_rmse:.4f} eV/angstrom")
+    def text(self, kinds: Sequence[str] = ("RMSE",)) -> str:
+        """Short form for the screen: of RMSE, MAE and loss those asked for, in this order."""
+        parts = []
+        for kind in kinds:
+            if kind == "loss":
+                parts.append(f"loss {self.mean_loss:.4g}")
+                continue
+            name = "" if kinds == ("RMSE",) else f"{kind} "
+            energy, force = (getattr(self, f"{of}_{kind.lower()}") for of in ("energy", "force"))
+            parts.append(f"{name}E {1e3 * energy:.2f} meV/atom")
+            if self.has_forces:
+                parts.append(f"F {force:.4f} eV/angstrom")
         return " ".join(parts)
 
 
@@ -103,24 +136,40 @@ COLUMNS = {
     "force_rmse_eV_per_angstrom": "force_rmse",
     "force_mae_eV_per_angstrom": "force_mae",
 }
-HEADER = (
-    *("epoch", "step", "learning_rate"),
-    *(f"{data}_{name}" for data in ("train", "validation") for name in COLUMNS),
-)
+# Columns of tables of trainings that have them.
+REGULARISATION_COLUMNS = {"regularisation": "mean_regularisation"}
+VIRIAL_COLUMNS = {
+    "virial_loss": "mean_virial_loss",
+    "virial_rmse_eV_per_atom": "virial_rmse",
+    "virial_mae_eV_per_atom": "virial_mae",
+}
+
+
+def header(columns: Iterable[str]) -> tuple[str, ...]:
+    """Names of all cells of a row, for the names of the columns of errors."""
+    names = tuple(columns)
+    errors = (f"{data}_{name}" for data in ("train", "validation") for name in names)
+    return ("epoch", "step", "learning_rate", *errors)
+
+
+HEADER = header(COLUMNS)
 
 
 class MetricsTable:
     """train_dir/metrics.csv. The epoch is the number of finished ones; a row with a fractional
     epoch belongs to a run that ended within an epoch, and goes when the run continues."""
 
-    def __init__(self, train_dir: str | Path) -> None:
+    def __init__(self, train_dir: str | Path, extra: Mapping[str, str] | None = None) -> None:
+        """extra: further columns, name -> property of Errors."""
         self.path = Path(train_dir) / "metrics.csv"
+        self.columns = {**COLUMNS, **(extra or {})}
+        self.header = header(self.columns)
 
     def start(self, epoch: int) -> None:
         """Keeps the rows of the first `epoch` epochs; writes the header of a new file."""
-        kept = [",".join(HEADER)] + [line for line in self._rows() if _belongs(line, epoch)]
+        kept = [line for line in self._rows() if self._belongs(line, epoch)]
         with atomic_write(self.path) as file:
-            file.write("\n".join(kept) + "\n")
+            file.write("\n".join([",".join(self.header), *kept]) + "\n")
 
     def add(
         self,
@@ -137,7 +186,7 @@ class MetricsTable:
         """
         cells = [f"{epoch:g}", str(step), repr(learning_rate)]
         for errors in (train, validation):
-            cells += [_cell(errors, name) for name in COLUMNS.values()]
+            cells += [_cell(errors, name) for name in self.columns.values()]
         try:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(",".join(cells) + "\n")
@@ -148,17 +197,17 @@ class MetricsTable:
         if not self.path.is_file():
             return []
         lines = self.path.read_text(encoding="utf-8").splitlines()
-        if lines and lines[0] != ",".join(HEADER):
+        if lines and lines[0] != ",".join(self.header):
             raise TrainingError(
-                f"{self.path}: its header is not that of this version; move the file away"
+                f"{self.path}: its columns are those of another version or of other losses; move "
+                "the file away"
             )
         return lines[1:]
 
-
-def _belongs(line: str, epoch: int) -> bool:
-    """A complete row of one of the first epochs."""
-    cells = line.split(",")
-    return len(cells) == len(HEADER) and cells[0].isdigit() and int(cells[0]) <= epoch
+    def _belongs(self, line: str, epoch: int) -> bool:
+        """A complete row of one of the first epochs."""
+        cells = line.split(",")
+        return len(cells) == len(self.header) and cells[0].isdigit() and int(cells[0]) <= epoch
 
 
 def _cell(errors: Errors | None, name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from panna.config.reader import Config
+from panna.training.networks import NO_BASES, Base
 from panna.training.statistics import Statistics
 
 # eV per atom: more than any solid is bound by, so that offsets of isolated atoms leave less.
@@ -24,23 +25,40 @@ class ReferenceEnergies:
 
 
 def reference_energies(
-    config: Config, species: tuple[str, ...], statistics: Statistics
+    config: Config,
+    species: tuple[str, ...],
+    statistics: Statistics,
+    bases: Mapping[str, Base] = NO_BASES,
 ) -> ReferenceEnergies:
-    """Those of the configuration, or fitted to the training set by least squares.
+    """Those of the configuration, of exported networks, or fitted to the training set.
 
+    Args:
+      bases: the networks that species begin with; their offsets count unless others are given.
     Raises:
-      ConfigError: only some species have a section with output_offset.
+      ConfigError: only some species have a reference energy.
     """
-    given = config["DATA_INFORMATION"]["output_offset"]
+    section = "DATA_INFORMATION"
+    given = config[section]["output_offset"]
     if given is not None:
         return _given(given, "output_offset", statistics)
-    sections = config.species_sections
-    values = [sections.get(symbol, {}).get("output_offset") for symbol in species]
+    own = {s: values["output_offset"] for s, values in config.species_sections.items()}
+    exported = {s: base.offset for s, base in bases.items()}
+    if config.given(section, "output_offset"):
+        exported = {}  # output_offset = fit
+    values = [exported.get(s) if own.get(s) is None else own[s] for s in species]
     missing = [s for s, value in zip(species, values, strict=True) if value is None]
     if not missing:
-        return _given(values, "the species' sections", statistics)
+        of_sections = all(own.get(s) is not None for s in species)
+        where = "the species' sections" if of_sections else "networks_metadata"
+        return _given(values, where, statistics)
     if len(missing) < len(species):
         symbol = next(s for s in species if s not in missing)
+        if own.get(symbol) is None:
+            raise config.error(
+                section, "output_offset",
+                f"networks_metadata has one for {symbol} but not for {', '.join(missing)}; give it "
+                "in their sections, or output_offset = fit",
+            )  # fmt: skip
         raise config.error(
             symbol, "output_offset",
             f"given for this species but not for {', '.join(missing)}; give it for all species, or "

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from panna.config.reader import Config
+from panna.config.train import TRAIN
+from panna.config.train_optimiser import depends_on_length
 from panna.errors import TrainingError
-from panna.training.checkpoints import BEST, Checkpoint, list_checkpoints, read_checkpoint
+from panna.training.checkpoints import BEST, Checkpoint, read_checkpoint
+from panna.training.metrics import Errors
 from panna.training.networks import Architecture
+from panna.training.state import Position
 from panna.training.statistics import Statistics
 
 TRAINING = "TRAINING_PARAMETERS"
 # Keys that may change: how long, and where derivatives come from (that is kept as it was).
-FREE = ("max_steps", "max_epochs", "derivatives")
+FREE = (
+    *("max_steps", "max_epochs", "early_stopping_patience", "lbfgs_steps", "lbfgs_memory"),
+    "derivatives",
+)
 DATA = "data"
+# What belongs to the weights: never changed in a training, whatever the restart mode.
+FIXED = (
+    *(" precision", " standardise", " architecture", " activations"),
+    *(" atomic_sequence", " output_offset"),
+)
+# What decides about the order of the frames in an epoch.
+ORDER = (DATA, " batch_size", " seed", " dataset_shuffle")
 
 
 def settings(
@@ -32,10 +47,11 @@ def settings(
     found: dict[str, Any] = {
         f"[{TRAINING}] {key}": value for key, value in training.items() if key not in FREE
     }
-    if training["learning_rate_final"] is not None:
+    if depends_on_length(config):
         for key in ("max_steps", "max_epochs"):
             found[f"[{TRAINING}] {key}"] = training[key]
     found["[IO_INFORMATION] dataset_shuffle"] = config["IO_INFORMATION"]["dataset_shuffle"]
+    found["[DATA_INFORMATION] energy_rescale"] = config["DATA_INFORMATION"]["energy_rescale"]
     found["[DATA_INFORMATION] atomic_sequence"] = species
     found["[DATA_INFORMATION] output_offset"] = config["DATA_INFORMATION"]["output_offset"] or "fit"
     for symbol, one in zip(species, networks, strict=True):
@@ -43,30 +59,15 @@ def settings(
         found[f"[{symbol}] activations"] = one.activations
         found[f"[{symbol}] trainable"] = one.trainable
         own = config.species_sections.get(symbol, {})
-        found[f"[{symbol}] output_offset"] = own.get("output_offset")
+        if set(one.behavior) != {"new"}:
+            found[f"[{symbol}] behavior"] = one.behavior
+        for key in ("output_offset", "networks_metadata", "networks_from"):
+            found[f"[{symbol}] {key}"] = _plain(own.get(key))
+    found["[DEFAULT_NETWORK] networks_metadata"] = _plain(
+        config["DEFAULT_NETWORK"]["networks_metadata"]
+    )
     found[DATA] = _digest(statistics)
     return json.loads(json.dumps(found))
-
-
-def last_checkpoint(config: Config) -> Checkpoint | None:
-    """Where to continue; None for a new training.
-
-    Raises:
-      ConfigError: restart_mode asks for a checkpoint and there is none.
-      TrainingError: the checkpoint is damaged.
-    """
-    train_dir = config["IO_INFORMATION"]["train_dir"]
-    found = list_checkpoints(train_dir)
-    if found:
-        try:
-            return read_checkpoint(found[max(found)])
-        except TrainingError as error:
-            raise TrainingError(f"{error}; delete it to continue from the one before") from error
-    if config["IO_INFORMATION"]["restart_mode"] == "continue_from_last_ckpt":
-        raise config.error(
-            "IO_INFORMATION", "restart_mode", f"there is no checkpoint in {train_dir}"
-        )
-    return None
 
 
 def check_remains(config: Config, now: dict[str, Any]) -> None:
@@ -82,31 +83,78 @@ def check_remains(config: Config, now: dict[str, Any]) -> None:
         )
 
 
-def check_settings(config: Config, checkpoint: Checkpoint, now: dict[str, Any]) -> None:
-    """Raises TrainingError if a run cannot continue with these settings; names the keys."""
-    train_dir = config["IO_INFORMATION"]["train_dir"]
+def changed_settings(
+    config: Config, checkpoint: Checkpoint, now: dict[str, Any], exact: bool
+) -> list[str]:
+    """Names of the settings that are others than those of the checkpoint.
+
+    Args:
+      exact: none may be.
+    Raises:
+      TrainingError: the run cannot continue with these settings; names the keys.
+    """
     before = checkpoint.state.get("settings")
     if before is None:
+        train_dir = config["IO_INFORMATION"]["train_dir"]
         raise TrainingError(
             f"{train_dir}: its checkpoints were not written by panna_train; choose another "
             "train_dir"
         )
-    different = [key for key in before | now if before.get(key) != now.get(key)]
-    if not different:
-        return
+    before = {key: _default(key) for key in now if key not in before} | before
+    different = [key for key in before | now if before[key] != now.get(key)]
+    refused = [key for key in different if exact or key.endswith(FIXED)]
+    if refused:
+        raise TrainingError(_refusal(config, refused, before, now, exact))
+    return different
+
+
+def apply_changes(position: Position, changed: Sequence[str]) -> bool:
+    """Puts right what changed settings have made meaningless in a position.
+
+    Returns:
+      Whether the state of the optimiser must begin anew.
+    """
+    if not changed:
+        return False
+    position.forget_best()  # losses may be others
+    position.rate_factor = 1.0
+    if any(key.endswith(ORDER) for key in changed):
+        position.batch, position.errors = 0, Errors()
+    anew = any(key.endswith((" optimiser", " trainable")) for key in changed)
+    if anew:
+        position.first_moment = position.step
+    return anew
+
+
+def _refusal(
+    config: Config, keys: Sequence[str], before: dict[str, Any], now: dict[str, Any], exact: bool
+) -> str:
     lines = []
-    for key in different:
+    for key in keys:
         if key == DATA:
             lines.append("the training data: other frames, energies or order")
         else:
             lines.append(f"{key} = {_text(now.get(key))} found, {_text(before.get(key))} expected")
-    if any(key.endswith((" max_steps", " max_epochs")) for key in different):
-        lines.append("with learning_rate_final the whole schedule depends on the length of the run")
-    raise TrainingError(
-        f"{config.path}: the training in {train_dir} was begun with other settings:\n  "
-        + "\n  ".join(lines)
-        + "\nRestore them to continue it, or choose another train_dir for a new training"
+    if any(key.endswith((" max_steps", " max_epochs")) for key in keys):
+        lines.append(
+            "with learning_rate_final, schedule = cosine or forces_cost_final the whole schedule "
+            "depends on the length of the run"
+        )
+    advice = "Restore them to continue it, or choose another train_dir for a new training"
+    if exact and not any(key.endswith(FIXED) for key in keys):
+        advice += "; restart_mode = force_default continues with the new ones"
+    return (
+        f"{config.path}: the training in {config['IO_INFORMATION']['train_dir']} was begun with "
+        "other settings:\n  " + "\n  ".join(lines) + "\n" + advice
     )
+
+
+def _default(name: str) -> Any:
+    """Value of a setting in a checkpoint of a version that did not know the key."""
+    section, _, key = name.removeprefix("[").partition("] ")
+    found = TRAIN.find(section) or TRAIN.species_section
+    known = found.find(key)
+    return None if known is None else json.loads(json.dumps(known.default))
 
 
 def _digest(statistics: Statistics) -> str:
@@ -114,6 +162,10 @@ def _digest(statistics: Statistics) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(statistics.compositions).tobytes())
     digest.update(np.ascontiguousarray(statistics.energies).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ Read `prepare` from top to bottom to see what happens before the first step.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,16 +18,23 @@ from panna.descriptors.scaling import Scaling
 from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
-from panna.training.adam import Adam, AdamOptions
+from panna.training.clipping import Clipping
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
+from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
-from panna.training.networks import Architecture, architectures, first_networks
+from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
+from panna.training.networks import Architecture, Base, architectures, first_networks
 from panna.training.objective import Objective
+from panna.training.optimisers import optimiser
+from panna.training.profile import Profile
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
-from panna.training.restart import check_remains, check_settings, last_checkpoint, settings
+from panna.training.regularisation import Regularisation
+from panna.training.restart import apply_changes, changed_settings, check_remains, settings
+from panna.training.restart_point import exact, starting_point
 from panna.training.scaling import standardisation
-from panna.training.schedule import Schedule
-from panna.training.state import Position, restore
+from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
+from panna.training.starting_networks import read_bases, starting_networks
+from panna.training.state import Position, position_of, restore
 from panna.training.statistics import Statistics, collect
 from panna.training.step import Step
 
@@ -36,6 +44,7 @@ class Session:
     """What `prepare` made, for the program to report and run.
 
     repeated: validation frames that the training set has, too.
+    changed: settings that are others than when the training was begun.
     """
 
     data: TrainingData
@@ -46,6 +55,7 @@ class Session:
     loop: Loop
     continued: bool
     repeated: int
+    changed: list[str]
 
     @property
     def position(self) -> Position:
@@ -54,6 +64,11 @@ class Session:
     @property
     def total_steps(self) -> int:
         return self.loop.options.total_steps
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do."""
+        return self.loop.finished
 
     @property
     def epochs(self) -> float:
@@ -73,33 +88,48 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
       TrainingError: data that are not finite, or a train_dir with another training.
     """
     train_dir = config["IO_INFORMATION"]["train_dir"]
-    checkpoint = last_checkpoint(config)
+    checkpoint = starting_point(config)
     before = checkpoint.state.get("source") if checkpoint else None
     data = open_training_data(config, before, reading)
-    networks = architectures(config, data.species)
+    bases = read_bases(config, data.species, data.summary)
+    networks = architectures(config, data.species, bases)
     g_size = data.summary.g_size
     statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
-    offsets = reference_energies(config, data.species, statistics)
-    model = _first_model(config, data, statistics, offsets, networks)
+    if config["TRAINING_PARAMETERS"]["stress_cost"] and not statistics.virials:
+        raise config.error(
+            "TRAINING_PARAMETERS", "stress_cost",
+            "no frame of the training set has a virial or stress; set stress_cost = 0, or parse "
+            "the data again if their source has stresses",
+        )  # fmt: skip
+    offsets = reference_energies(config, data.species, statistics, bases)
+    model = _first_model(config, data, statistics, offsets, networks, bases)
     now = settings(config, data.species, networks, statistics)
+    position, changed, anew = Position(), [], False
     if checkpoint is None:
         check_remains(config, now)
     else:
-        check_settings(config, checkpoint, now)
+        changed = changed_settings(config, checkpoint, now, exact(config))
+        position = position_of(checkpoint)
+        anew = apply_changes(position, changed)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
     repeated = _repeated(data, statistics)
     scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
     data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
-    position = restore(step, checkpoint) if checkpoint else Position()
+    if checkpoint is not None:
+        restore(step, checkpoint, moments=not anew)
     validation = _identity(data)
-    if checkpoint is not None and checkpoint.state.get("validation") != validation:
-        # Losses on other data cannot be compared.
-        position.best_loss = position.best_step = position.best = None
+    if checkpoint is not None and (
+        checkpoint.state.get("validation") != validation
+        or config["IO_INFORMATION"]["restart_mode"] == "specific_ckpt"
+    ):
+        # Losses on other data cannot be compared, and best.npz may be of a later step.
+        position.forget_best()
+    steps = total_steps(config, data.train.n_batches)
     options = LoopOptions(
         train_dir=train_dir,
-        total_steps=total_steps(config, data.train.n_batches),
+        total_steps=steps,
         save_steps=config["IO_INFORMATION"]["save_checkpoint_steps"],
         keep=config["IO_INFORMATION"]["max_ckpt_to_keep"],
         summary_steps=config["IO_INFORMATION"]["tensorboard_log_frequency"],
@@ -110,11 +140,19 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
             "settings": now,
             "validation": validation,
         },
+        columns=_columns(step),
+        profile=_profile(config),
+        save_models=_save_models(config, steps),
+        shown=config["IO_INFORMATION"]["metrics"],
+        forces_cost=forces_cost(config, steps),
+        plateau=reduction_on_plateau(config),
+        patience=config["TRAINING_PARAMETERS"]["early_stopping_patience"],
+        finishing=_finishing(config),
     )
-    rate = schedule(config, options.total_steps)
+    rate = learning_rate(config, steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
     return Session(
-        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated
+        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated, changed
     )
 
 
@@ -124,38 +162,23 @@ def total_steps(config: Config, steps_per_epoch: int) -> int:
     return training["max_steps"] or training["max_epochs"] * steps_per_epoch
 
 
-def schedule(config: Config, steps: int) -> Schedule:
-    """The learning rate over a run of so many steps."""
-    training = config["TRAINING_PARAMETERS"]
-    rate, final = training["learning_rate"], training["learning_rate_final"]
-    if final is not None:
-        # The last step begins after steps - 1 finished ones.
-        return Schedule("exponential", rate, final / rate, max(steps - 1, 1))
-    if training["learning_rate_constant"]:
-        return Schedule("constant", rate)
-    return Schedule(
-        "staircase" if training["staircase_decay_type"] else "exponential",
-        rate,
-        training["learning_rate_decay_factor"],
-        training["learning_rate_decay_step"],
-    )
-
-
 def _first_model(
     config: Config,
     data: TrainingData,
     statistics: Statistics,
     offsets: ReferenceEnergies,
     networks: tuple[Architecture, ...],
+    bases: Mapping[str, Base],
 ) -> Model:
     mean = std = None
     if config["TRAINING_PARAMETERS"]["standardise"]:
         mean, std = standardisation(statistics.counts, statistics.mean, statistics.variance)
     spread = statistics.spread(offsets.offsets)
+    fresh = first_networks(config, data.species, networks, data.summary.g_size, spread)
     return Model(
         species=data.species,
         descriptor=data.summary.descriptor,
-        networks=first_networks(config, data.species, networks, data.summary.g_size, spread),
+        networks=starting_networks(config, data.species, fresh, networks, bases, mean, std),
         offsets=offsets.offsets,
         scale_mean=mean,
         scale_std=std,
@@ -172,22 +195,47 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
 
     networks = variables(model.networks)
     averaged = variables(model.networks) if training["average_decay"] > 0 else None
-    objective = Objective(
-        energy_loss=training["loss_function"],
-        force_loss=training["floss_function"],
-        forces_cost=training["forces_cost"],
-    )
-    adam = AdamOptions(training["beta1"], training["beta2"], training["adam_eps"])
     return Step(
         networks=networks,
         averaged=averaged,
         std=model.scale_std,
         offsets=model.offsets,
-        objective=objective,
+        objective=Objective.from_config(config),
         derivatives=_derivatives(config, data, model),
-        optimiser=Adam(trainable_variables(networks), adam),
+        optimiser=optimiser(trainable_variables(networks), training),
         decay=training["average_decay"],
+        regularisation=Regularisation.from_config(config),
+        clipping=Clipping(training["clip_value"], training["clip_norm"]),
     )
+
+
+def _finishing(config: Config) -> Finishing | None:
+    training = config["TRAINING_PARAMETERS"]
+    if not training["lbfgs_steps"]:
+        return None
+    return Finishing(training["lbfgs_steps"], training["lbfgs_memory"])
+
+
+def _profile(config: Config) -> Profile | None:
+    steps = config["IO_INFORMATION"]["profile"]
+    if steps == (0,):
+        return None
+    return Profile(config["IO_INFORMATION"]["train_dir"], steps[0], steps[-1])
+
+
+def _save_models(config: Config, total: int) -> dict[str, int]:
+    """Names of models to be saved, and after which steps."""
+    io = config["IO_INFORMATION"]
+    wanted = {"starting_model.npz": io["starting_model_save"]}
+    # The end may come before the step that is given.
+    wanted["final_model.npz"] = min(io["final_model_save"], total)
+    return {name: step for name, step in wanted.items() if step >= 0}
+
+
+def _columns(step: Step) -> dict[str, str]:
+    """Columns of metrics.csv that not every training has."""
+    columns = {} if step.regularisation is None else dict(REGULARISATION_COLUMNS)
+    return columns | (VIRIAL_COLUMNS if step.objective.stress_cost else {})
 
 
 def _derivatives(config: Config, data: TrainingData, model: Model) -> Derivatives | None:

@@ -22,6 +22,11 @@ class Position:
     step: finished steps; epoch: finished epochs; batch: finished batches of the present epoch.
     errors: summed over these batches.
     best_loss, best_step, best: smallest validation loss, its step and its errors; None before.
+    best_epoch, cut_epoch: finished epochs at the best loss, and at the last reduction of the
+      learning rate on a plateau.
+    rate_factor: product of these reductions.
+    first_moment: finished steps when the moments of the optimiser were 0.
+    finished_total: length of the run that L-BFGS has finished, 0 if it has not.
     """
 
     step: int = 0
@@ -31,6 +36,20 @@ class Position:
     best_loss: float | None = None
     best_step: int | None = None
     best: Errors | None = None
+    best_epoch: int | None = None
+    cut_epoch: int = 0
+    rate_factor: float = 1.0
+    first_moment: int = 0
+    finished_total: int = 0
+
+    def epochs_without_progress(self) -> int:
+        """Epochs since the smallest validation loss; 0 before the first validation."""
+        return 0 if self.best_epoch is None else self.epoch - self.best_epoch
+
+    def forget_best(self) -> None:
+        """Validation losses count anew, because the data are others."""
+        self.best_loss = self.best_step = self.best = self.best_epoch = None
+        self.cut_epoch = self.epoch
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, exact."""
@@ -74,9 +93,11 @@ def present_model(step: Step, template: Model) -> Model:
     return replace(template, networks=[network.network() for network in step.evaluated])
 
 
-def restore(step: Step, checkpoint: Checkpoint) -> Position:
+def restore(step: Step, checkpoint: Checkpoint, moments: bool = True) -> None:
     """Gives all variables the values of a checkpoint.
 
+    Args:
+      moments: those of the optimiser, too.
     Raises:
       TrainingError: an array is missing or has another shape.
     """
@@ -88,22 +109,40 @@ def restore(step: Step, checkpoint: Checkpoint) -> Position:
         for array in pair
     ]
     try:
-        moments = [arrays[f"moments/{i}"] for i in range(len(step.optimiser.state))]
-        pairs = list(zip(step.optimiser.state, moments, strict=True))
+        pairs = []
+        if moments:
+            names = (f"moments/{i}" for i in range(len(step.optimiser.state)))
+            pairs += zip(step.optimiser.state, (arrays[name] for name in names), strict=True)
         if step.averaged is None:
             pairs += zip(all_variables(step.networks), model, strict=True)
         else:
             variables = all_variables(step.networks)
-            weights = [arrays[f"weights/{i}"] for i in range(len(variables))]
+            # Without them the averages begin now.
+            weights = [arrays.get(f"weights/{i}", model[i]) for i in range(len(variables))]
             pairs += zip(variables, weights, strict=True)
             pairs += zip(all_variables(step.averaged), model, strict=True)
         for variable, array in pairs:
             if variable.shape != array.shape or variable.dtype != array.dtype:
                 raise ValueError(f"array of shape {array.shape}, {variable.shape} expected")
             variable.assign(np.asarray(array))
+    except (KeyError, ValueError, TypeError) as error:
+        raise _incomplete(checkpoint, error) from error
+
+
+def position_of(checkpoint: Checkpoint) -> Position:
+    """Where the training stood.
+
+    Raises:
+      TrainingError: the checkpoint does not say.
+    """
+    try:
         return Position.from_dict(checkpoint.state["position"])
     except (KeyError, ValueError, TypeError) as error:
-        raise TrainingError(
-            f"the checkpoint of step {checkpoint.state.get('step')} is incomplete ({error}); "
-            "delete it to continue from the one before"
-        ) from error
+        raise _incomplete(checkpoint, error) from error
+
+
+def _incomplete(checkpoint: Checkpoint, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"the checkpoint of step {checkpoint.state.get('step')} is incomplete ({error}); "
+        "delete it to continue from the one before"
+    )

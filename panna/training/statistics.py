@@ -19,6 +19,7 @@ class Statistics:
     mean, variance: (n_species, g) of the descriptors of each species; 0 where it has no atoms.
     compositions: (F, n_species) atoms of each species in every frame.
     energies: (F,) eV.
+    virials: frames that have one, if batches hold them.
     """
 
     counts: np.ndarray
@@ -26,6 +27,7 @@ class Statistics:
     variance: np.ndarray
     compositions: np.ndarray
     energies: np.ndarray
+    virials: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -77,7 +79,7 @@ def collect(
     """
     counts = np.zeros(n_species)
     mean, squares = np.zeros((n_species, g_size)), np.zeros((n_species, g_size))
-    compositions, energies = [], []
+    compositions, energies, virials = [], [], 0
     for batch in batches:
         _check_finite(batch, what)
         species, descriptors = batch["species"], batch["descriptors"].astype(np.float64)
@@ -89,11 +91,13 @@ def collect(
         np.add.at(composition, (batch["frame_of_atom"], species), 1.0)
         compositions.append(composition)
         energies.append(batch["energy"])
+        if "virial" in batch:
+            virials += int(np.isfinite(batch["virial"][:, 0, 0]).sum())
     if not energies:
         raise TrainingError(f"the {what} set has no frames; check data_dir")
     variance = squares / np.maximum(counts, 1)[:, None]
     return Statistics(
-        counts, mean, variance, np.concatenate(compositions), np.concatenate(energies)
+        counts, mean, variance, np.concatenate(compositions), np.concatenate(energies), virials
     )
 
 

@@ -30,7 +30,9 @@ from panna.network.energy import (
 from panna.network.forces import Derivatives
 from panna.network.variables import NetworkVariables
 from panna.training.adam import Adam
+from panna.training.clipping import Clipping
 from panna.training.objective import Objective
+from panna.training.regularisation import Regularisation
 
 Batch = Mapping[str, Any]
 
@@ -62,6 +64,8 @@ class Step:
       derivatives: of the descriptors; None to train energies only.
       optimiser: Adam on the trainable variables of `networks`.
       decay: of the averages.
+      regularisation: of the weights, None for none; part of the loss of training only.
+      clipping: of the gradient.
     """
 
     def __init__(
@@ -74,10 +78,13 @@ class Step:
         derivatives: Derivatives | None,
         optimiser: Adam,
         decay: float,
+        regularisation: Regularisation | None = None,
+        clipping: Clipping | None = None,
     ) -> None:
         self.networks, self.averaged, self.decay = list(networks), averaged, decay
         self.std, self.offsets = std, np.asarray(offsets, np.float64)
         self.objective, self.derivatives, self.optimiser = objective, derivatives, optimiser
+        self.regularisation, self.clipping = regularisation, clipping or Clipping()
         self._compile()
 
     def _compile(self) -> None:
@@ -108,6 +115,9 @@ class Step:
             self._score_energies = compiled(self._energy_score, input_signature=[both])
             return
         labels["forces"] = tf.TensorSpec([None, 3], tf.float32)
+        virials = tf.TensorSpec([None, 3, 3], tf.float64)
+        if self._with_virials:
+            labels["virial"] = virials
         self._labels = tuple(labels)
         self._predict = {
             trained: compiled(
@@ -116,14 +126,19 @@ class Step:
             )
             for trained in (True, False)
         }
-        self._score = compiled(self._score_graph, input_signature=[labels, energies, vectors])
+        predicted = [energies, vectors, *[virials] * self._with_virials]
+        self._score = compiled(self._score_graph, input_signature=[labels, *predicted])
         self._gradients = compiled(
-            self._gradient_graph, input_signature=[atoms, energies, atoms["inputs"]]
+            self._gradient_graph, input_signature=[atoms, energies, atoms["inputs"], sums]
         )
         self._update = compiled(
             self._update_graph,
             input_signature=[atoms, energies, atoms["inputs"], sums, number],
         )
+
+    @property
+    def _with_virials(self) -> bool:
+        return self.objective.stress_cost > 0
 
     @property
     def evaluated(self) -> list[NetworkVariables]:
@@ -140,7 +155,7 @@ class Step:
             sums, norm = self._train_energies(self._atoms(batch) | self._of_frames(batch), size)
         else:
             atoms, sums, bars = self._forces_and_back(batch)
-            norm = self._update(atoms, *bars, sums, size)
+            sums, norm = self._update(atoms, *bars, sums, size)
         return Outcome(sums.numpy(), float(norm))
 
     def validate(self, batch: Batch) -> Outcome:
@@ -148,8 +163,8 @@ class Step:
         if self.derivatives is None:
             sums = self._score_energies(self._atoms(batch) | self._of_frames(batch))
         else:
-            _, energies, forces = self._predictions(batch, trained=False)
-            _, sums, *_ = self._score(self._of_frames(batch), energies, forces)
+            _, *predicted = self._predictions(batch, trained=False)
+            sums = self._score(self._of_frames(batch), *predicted)[0]
         return Outcome(sums.numpy())
 
     def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -158,23 +173,24 @@ class Step:
             sums, gradients = self._gradients(self._atoms(batch) | self._of_frames(batch))
         else:
             atoms, sums, bars = self._forces_and_back(batch)
-            gradients = self._gradients(atoms, *bars)
+            sums, gradients = self._gradients(atoms, *bars, sums)
         return sums.numpy(), [gradient.numpy() for gradient in gradients]
 
     # -- the parts of a step with forces -----------------------------------------------------------
 
     def _predictions(self, batch: Batch, trained: bool):
-        """Inputs for TensorFlow, energies of the atoms, and forces (N, 3) float64."""
+        """Inputs for TensorFlow; energies of the atoms, forces (N, 3) and virials (B, 3, 3)."""
         atoms = self._atoms(batch)
         energies, slopes = self._predict[trained](atoms)
         pairs = self.derivatives.slopes(batch, slopes.numpy())
-        return atoms, energies, network_forces.forces_from(batch, pairs)
+        found = (atoms, energies, network_forces.forces_from(batch, pairs))
+        return (*found, network_forces.virials_from(batch, pairs)) if self._with_virials else found
 
     def _forces_and_back(self, batch: Batch):
         """Inputs for TensorFlow, sums, and derivatives of the loss by energies and slopes."""
-        atoms, energies, forces = self._predictions(batch, trained=True)
-        _, sums, energies_bar, forces_bar = self._score(self._of_frames(batch), energies, forces)
-        pairs_bar = network_forces.slope_gradients(batch, forces_bar.numpy(), None)
+        atoms, *predicted = self._predictions(batch, trained=True)
+        sums, energies_bar, *others = self._score(self._of_frames(batch), *predicted)
+        pairs_bar = network_forces.slope_gradients(batch, *[bar.numpy() for bar in others])
         slopes_bar = self.derivatives.changes(batch, pairs_bar)
         dtype = atoms["inputs"].dtype
         return atoms, sums, (energies_bar, slopes_bar.astype(dtype, copy=False))
@@ -192,25 +208,37 @@ class Step:
         energies, slopes = energies_and_slopes(networks, atoms["species"], atoms["inputs"])
         return energies, self._per_descriptor(atoms["species"], slopes)
 
-    def _score_graph(self, labels, energies, forces):
-        """Loss, sums, and derivatives of the loss by energies and forces."""
+    def _score_graph(self, labels, *predicted):
+        """Sums, and derivatives of the loss by energies, forces and virials."""
         with tf.GradientTape() as tape:
-            tape.watch((energies, forces))
-            difference = forces - tf.cast(labels["forces"], tf.float64)
-            loss, sums = self.objective(self._energy_errors(labels, energies), difference, labels)
-        return loss, sums, *tape.gradient(loss, (energies, forces))
+            tape.watch(predicted)
+            energies, forces, *virials = predicted
+            loss, sums = self.objective(
+                self._energy_errors(labels, energies),
+                forces - tf.cast(labels["forces"], tf.float64),
+                labels,
+                *[virial - labels["virial"] for virial in virials],
+            )
+        return sums, *tape.gradient(loss, predicted)
 
-    def _gradient_graph(self, atoms, energies_bar, slopes_bar):
+    def _gradient_graph(self, atoms, energies_bar, slopes_bar, sums):
+        """Sums and gradients, both with the penalty on the weights."""
         species = atoms["species"]
         # slopes_bar belongs to dE/dG = dE/d(inputs) / std.
         scaled = self._per_descriptor(species, slopes_bar)
-        return parameter_gradients(
+        gradients = parameter_gradients(
             self.networks, self.optimiser.variables, species, atoms["inputs"], energies_bar, scaled
         )
+        return self._penalised(sums, gradients)
+
+    def _penalised(self, sums, gradients):
+        if self.regularisation is None:
+            return sums, gradients
+        return self.regularisation.added(self.networks, self.optimiser.variables, sums, gradients)
 
     def _update_graph(self, atoms, energies_bar, slopes_bar, sums, step_size):
-        gradients = self._gradient_graph(atoms, energies_bar, slopes_bar)
-        return self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
+        sums, gradients = self._gradient_graph(atoms, energies_bar, slopes_bar, sums)
+        return sums, self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
 
     def _energy_score(self, batch):
         energies = atomic_energies(self.evaluated, batch["species"], batch["inputs"])
@@ -221,7 +249,8 @@ class Step:
             energies = atomic_energies(self.networks, batch["species"], batch["inputs"])
             loss, sums = self.objective(self._energy_errors(batch, energies), None, batch)
         zero = tf.UnconnectedGradients.ZERO
-        return sums, tape.gradient(loss, self.optimiser.variables, unconnected_gradients=zero)
+        gradients = tape.gradient(loss, self.optimiser.variables, unconnected_gradients=zero)
+        return self._penalised(sums, gradients)
 
     def _energy_graph(self, batch, step_size):
         sums, gradients = self._energy_gradients(batch)
@@ -246,7 +275,7 @@ class Step:
         norm = tf.linalg.global_norm(gradients)
 
         def update() -> tf.Tensor:
-            self.optimiser.apply(gradients, step_size)
+            self.optimiser.apply(self.clipping(gradients, norm), step_size)
             self._average()
             return norm
 

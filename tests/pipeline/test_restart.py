@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -34,6 +36,7 @@ def settings(**changes) -> dict[str, str]:
 
 
 def an_ini(folder: Path, data: Path, **changes) -> Path:
+    folder.mkdir(exist_ok=True)
     path, validation = folder / "train.ini", data / "validation"
     return write_ini(path, data / "train", validation, **settings(**changes))
 
@@ -102,6 +105,38 @@ def test_ctrl_c_writes_a_checkpoint_and_the_rest_is_the_same(
     if step == 5:  # the uninterrupted training has no checkpoint in mid-epoch
         extra.unlink()
     assert_same_files(whole, tmp_path / "run")
+
+
+# What keeps a state of its own, or depends on the number of the step.
+STATEFUL = dict(
+    TRAINING_PARAMETERS__learning_rate_final=None,
+    TRAINING_PARAMETERS__learning_rate="3",  # validation becomes worse at times
+    TRAINING_PARAMETERS__schedule="plateau",
+    TRAINING_PARAMETERS__plateau_patience="1",
+    TRAINING_PARAMETERS__warmup_steps="7",
+    TRAINING_PARAMETERS__forces_cost_final="0.01",
+    TRAINING_PARAMETERS__optimiser="adamw",
+    TRAINING_PARAMETERS__weight_decay="0.1",
+    TRAINING_PARAMETERS__wscale_l1="1e-4",
+    TRAINING_PARAMETERS__clip_norm="0.5",
+    TRAINING_PARAMETERS__early_stopping_patience="9",
+    TRAINING_PARAMETERS__max_epochs="8",
+)
+
+
+def test_plateaus_weights_of_forces_and_decay_continue_alike(data, tmp_path, monkeypatch):
+    folders = [tmp_path / "whole", tmp_path / "stopped"]
+    inis = [an_ini(folder, data, **STATEFUL) for folder in folders]
+    assert run(inis[0]) == 0
+    with monkeypatch.context() as patch:
+        at_step(patch, 15, press_ctrl_c)
+        assert run(inis[1]) == 130
+    assert run(inis[1]) == 0
+    assert_same_files(*(folder / "run" for folder in folders))
+    table = (folders[0] / "run" / "metrics.csv").read_text().splitlines()[1:]
+    rates = [float(line.split(",")[2]) for line in table]
+    assert min(rates[5:]) < 1.0  # reduced on a plateau, before and after the interruption
+    assert rates[4] > rates[-1]
 
 
 def test_after_a_crash_the_lost_steps_are_done_again(uninterrupted, data, tmp_path, monkeypatch):
@@ -230,6 +265,152 @@ def test_other_validation_data_begin_a_new_search_for_the_best_model(data, tmp_p
     write_ini(tmp_path / "t.ini", data / "train", data / "train", **changes)
     assert run(tmp_path / "t.ini") == 0
     assert not np.array_equal(best["state"], read_npz(tmp_path / "run" / "best.npz")["state"])
+
+
+def test_lbfgs_improves_the_end_and_begins_again_after_a_stop(data, tmp_path, monkeypatch, capsys):
+    options = {
+        **NINE,
+        "TRAINING_PARAMETERS__forces_cost": "1",
+        "TRAINING_PARAMETERS__average_decay": "0.9",
+        "TRAINING_PARAMETERS__wscale_l2": "1e-6",
+        "TRAINING_PARAMETERS__lbfgs_steps": "8",
+    }
+    inis = [an_ini(tmp_path / name, data, **options) for name in ("whole", "stopped")]
+    assert run(inis[0]) == 0
+    original, calls = Step.gradients, []
+
+    def patched(self, batch):
+        calls.append(1)
+        if len(calls) == 10:
+            press_ctrl_c()
+        return original(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "gradients", patched)
+        assert run(inis[1]) == 130
+    assert "Stopped after step 9 of 9" in capsys.readouterr().out
+    assert max(list_checkpoints(tmp_path / "stopped" / "run")) == 9
+    assert run(inis[1]) == 0
+    assert_same_files(*(tmp_path / name / "run" for name in ("whole", "stopped")))
+    assert max(list_checkpoints(tmp_path / "whole" / "run")) == 17
+    rows = (tmp_path / "whole" / "run" / "metrics.csv").read_text().splitlines()[1:]
+    losses = [float(row.split(",")[3]) for row in rows]
+    assert len(rows) == 4 and losses[3] < 0.9 * losses[2]
+    capsys.readouterr()
+    assert run(inis[0]) == 0
+    assert "Nothing is left to do" in capsys.readouterr().out
+    an_ini(tmp_path / "whole", data, **{**options, "TRAINING_PARAMETERS__max_epochs": "7"})
+    assert run(inis[0]) == 0
+    assert max(list_checkpoints(tmp_path / "whole" / "run")) > 21
+
+
+@pytest.fixture(scope="module")
+def nine_steps(data, tmp_path_factory):
+    """Folder of a finished training of 9 steps with checkpoints after 3, 6 and 9."""
+    folder = tmp_path_factory.mktemp("nine")
+    assert run(an_ini(folder, data, **NINE)) == 0
+    return folder
+
+
+@pytest.fixture
+def of_nine_steps(nine_steps, tmp_path):
+    """Ini file of a copy of it."""
+    shutil.copytree(nine_steps, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "train.ini"
+
+
+NINE = {
+    "TRAINING_PARAMETERS__max_epochs": "3",
+    "TRAINING_PARAMETERS__learning_rate_final": None,
+    "TRAINING_PARAMETERS__forces_cost": "0",
+    "TRAINING_PARAMETERS__average_decay": None,
+}
+
+
+@pytest.mark.parametrize(
+    "key, value", [("step", "3"), ("epoch", "1"), ("file", "{run}/checkpoints/step_3.npz")]
+)
+def test_a_training_goes_back_to_a_checkpoint(key, value, of_nine_steps, data, capsys):
+    folder = of_nine_steps.parent / "run"
+    before = read_npz(folder / "checkpoints" / "step_9.npz")
+    keys = {f"IO_INFORMATION__restart_{key}": value.format(run=folder)}
+    an_ini(of_nine_steps.parent, data, **NINE, IO_INFORMATION__restart_mode="specific_ckpt", **keys)
+    assert run(of_nine_steps) == 0
+    assert "continued          after step 3" in capsys.readouterr().out
+    after = read_npz(folder / "checkpoints" / "step_9.npz")
+    arrays = [name for name in before if name != "state"]
+    assert all(np.array_equal(before[name], after[name]) for name in arrays)
+    assert sorted(p.name for p in (folder / "checkpoints" / "after_step_3").iterdir()) == [
+        "step_6.npz", "step_9.npz",
+    ]  # fmt: skip
+    rows = (folder / "metrics.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == ["3", "6", "9"]
+
+
+def test_a_checkpoint_that_there_is_not_is_named(of_nine_steps, data, capsys):
+    for keys, message in (
+        ({"IO_INFORMATION__restart_step": "4"}, "has checkpoints of 3, 6, 9"),
+        ({"IO_INFORMATION__restart_epoch": "7"}, "no checkpoint at the end of this epoch"),
+        ({"IO_INFORMATION__restart_file": "/nowhere"}, "/nowhere: no such file"),
+    ):
+        keys["IO_INFORMATION__restart_mode"] = "specific_ckpt"
+        an_ini(of_nine_steps.parent, data, **NINE, **keys)
+        assert run(of_nine_steps) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_settings_may_change_if_that_is_asked_for(of_nine_steps, data, capsys):
+    changes = {
+        **NINE,
+        "TRAINING_PARAMETERS__max_epochs": "6",
+        "TRAINING_PARAMETERS__optimiser": "adamw",
+        "TRAINING_PARAMETERS__learning_rate": "1e-12",
+        "TRAINING_PARAMETERS__batch_size": "5",
+        "TRAINING_PARAMETERS__average_decay": "0.5",
+        "DEFAULT_NETWORK__trainable": "0:1:1",
+    }
+    an_ini(of_nine_steps.parent, data, **changes)
+    assert run(of_nine_steps) == 2
+    assert "force_default continues with the new ones" in capsys.readouterr().err
+    mode = "continue_from_last_ckpt"
+    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
+    assert run(of_nine_steps) == 0
+    assert "[TRAINING_PARAMETERS] optimiser is another one now" in capsys.readouterr().out
+    found = list_checkpoints(of_nine_steps.parent / "run")
+    # 9 steps were three epochs of 3; with batches of 5 an epoch has 2.
+    assert max(found) == 12
+    old, new = (read_npz(found[step]) for step in (9, 12))
+    # With so small a rate the weights go on from where they were.
+    np.testing.assert_allclose(
+        new["model/Si/0/weights"], old["model/Si/0/weights"], rtol=1e-6, atol=1e-9
+    )
+    changes["TRAINING_PARAMETERS__precision"] = "float64"
+    an_ini(of_nine_steps.parent, data, **changes, IO_INFORMATION__restart_mode=mode)
+    assert run(of_nine_steps) == 2
+    assert "precision = float64 found, float32 expected" in capsys.readouterr().err
+
+
+def test_keys_that_an_older_version_did_not_know_had_their_defaults(of_nine_steps, data, capsys):
+    path = of_nine_steps.parent / "run" / "checkpoints" / "step_9.npz"
+    arrays = read_npz(path)
+    state = json.loads(str(arrays["state"]))
+    for key in ("[TRAINING_PARAMETERS] warmup_steps", "[DATA_INFORMATION] energy_rescale"):
+        del state["settings"][key]
+    np.savez(path, **{**arrays, "state": np.array(json.dumps(state))})
+    an_ini(of_nine_steps.parent, data, **NINE, TRAINING_PARAMETERS__warmup_steps="5")
+    assert run(of_nine_steps) == 2
+    assert "warmup_steps = 5 found, 0 expected" in capsys.readouterr().err
+    an_ini(of_nine_steps.parent, data, **NINE)
+    assert run(of_nine_steps) == 0
+
+
+def test_a_new_training_replaces_no_checkpoints(of_nine_steps, data, tmp_path, capsys):
+    an_ini(of_nine_steps.parent, data, **NINE, IO_INFORMATION__restart_mode="none")
+    assert run(of_nine_steps) == 2
+    assert "has checkpoints, which are never replaced" in capsys.readouterr().err
+    mode = {"IO_INFORMATION__restart_mode": "continue_from_last_ckpt"}
+    assert run(an_ini(tmp_path / "new", data, **NINE, **mode)) == 2
+    assert "there is no checkpoint in" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_named(data, tmp_path, capsys):

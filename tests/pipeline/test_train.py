@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_cases import OFFSETS, TWO_SPECIES, records, write_data, write_ini
+from training_cases import OFFSETS, TWO_SPECIES, labelled_frame, records, write_data, write_ini
 
 from panna import train
+from panna.frames.neighbours import neighbour_list
 from panna.network.parameters import Model
+from panna.potential.panna_networks import write_networks
 from panna.training.checkpoints import checkpoint_path, list_checkpoints, read_checkpoint
 from panna.training.metrics import HEADER
 
@@ -82,6 +84,90 @@ def test_reference_energies_are_fitted_unless_given(trained):
     offsets = last_model(trained / "run").offsets
     # The energies beyond the true offsets are a few tenths of an eV per atom.
     np.testing.assert_allclose(offsets, [OFFSETS["Si"], OFFSETS["O"]], atol=10.0)
+
+
+def test_regularisation_shows_in_the_table_and_in_tensorboard(data, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    ini = write_ini(
+        tmp_path / "train.ini",
+        data / "train",
+        data / "validation",
+        TRAINING_PARAMETERS__wscale_l2="0.01",
+        TRAINING_PARAMETERS__bscale_l1="0.01",
+        TRAINING_PARAMETERS__clip_norm="1",
+    )
+    assert run(ini) == 0
+    row = table(tmp_path / "run")[-1]
+    parts = [float(row[f"train_{name}"]) for name in ("energy_loss", "force_loss")]
+    penalty = float(row["train_regularisation"])
+    assert penalty > 0 and float(row["train_loss"]) == pytest.approx(sum(parts) + penalty)
+    assert row["validation_regularisation"] == ""
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "train")).Reload()
+    assert len(events.Tensors("1. Losses/4. Regularization")) == 3
+
+
+def test_weights_of_groups_are_those_of_their_frames(frames, tmp_path, capsys):
+    some = [replace(r, derivatives=None, group="ab"[i % 2]) for i, r in enumerate(frames[:6])]
+    by_hand = [replace(r, weight=r.weight * (3.0 if r.group == "a" else 1.0)) for r in some]
+    losses = []
+    for name, those, weights in (("groups", some, "a:3"), ("frames", by_hand, None)):
+        folder = write_data(tmp_path / name / "data", those)
+        options = dict(TRAINING_PARAMETERS__group_weights=weights)
+        ini = write_ini(tmp_path / name / "t.ini", folder, folder, **options)
+        assert run(ini) == 0
+        losses.append([row["validation_loss"] for row in table(tmp_path / name / "run")])
+    assert losses[0] == losses[1]
+    options = dict(TRAINING_PARAMETERS__group_weights="a:3, bulk:0.5")
+    ini = write_ini(tmp_path / "other" / "t.ini", tmp_path / "groups" / "data", **options)
+    assert run(ini) == 2
+    assert "belongs to bulk; its groups are a (3), b (3)" in capsys.readouterr().err
+
+
+def test_the_force_weight_ends_where_validation_always_is(data, tmp_path):
+    options = dict(TRAINING_PARAMETERS__forces_cost="10", TRAINING_PARAMETERS__learning_rate="1e-9")
+    losses = []
+    for final in ("10", "0.1"):
+        ini = write_ini(
+            tmp_path / final / "t.ini",
+            data / "train",
+            data / "validation",
+            TRAINING_PARAMETERS__forces_cost_final=final,
+            **options,
+        )
+        assert run(ini) == 0
+        rows = table(tmp_path / final / "run")
+        for row in rows:
+            parts = [float(row[f"validation_{name}_loss"]) for name in ("energy", "force")]
+            total = parts[0] + float(final) * parts[1]
+            assert float(row["validation_loss"]) == pytest.approx(total)
+        losses.append([float(row["train_loss"]) for row in rows])
+    # The weights hardly move: what changes from epoch to epoch is the weight of the force loss.
+    assert losses[0][2] == pytest.approx(losses[0][0], rel=1e-4)
+    assert losses[1][0] > 2 * losses[1][1] > 4 * losses[1][2]
+
+
+def test_a_training_without_progress_stops_early_and_has_nothing_to_do(data, tmp_path, capsys):
+    options = dict(
+        TRAINING_PARAMETERS__learning_rate="30",
+        TRAINING_PARAMETERS__max_epochs="200",
+        TRAINING_PARAMETERS__forces_cost="0",
+        TRAINING_PARAMETERS__early_stopping_patience="3",
+        IO_INFORMATION__save_checkpoint_steps="1000",
+    )
+    ini = write_ini(tmp_path / "t.ini", data / "train", data / "validation", **options)
+    assert run(ini) == 0
+    assert "3 epochs without a better validation" in capsys.readouterr().out
+    rows = table(tmp_path / "run")
+    losses = [float(row["validation_loss"]) for row in rows]
+    assert len(rows) == np.argmin(losses) + 1 + 3 < 200
+    assert list(list_checkpoints(tmp_path / "run")) == [3 * len(rows)]
+    assert run(ini) == 0
+    assert "raise early_stopping_patience" in capsys.readouterr().out
+    options["TRAINING_PARAMETERS__early_stopping_patience"] = "4"
+    write_ini(ini, data / "train", data / "validation", **options)
+    assert run(ini) == 0
+    assert len(table(tmp_path / "run")) > len(rows)
 
 
 def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):
@@ -181,6 +267,51 @@ def test_species_have_their_own_networks_and_frozen_layers_stay(data, tmp_path):
     }  # fmt: skip
 
 
+def test_a_training_continues_an_exported_potential(trained, data, tmp_path, capsys):
+    exported = last_model(trained / "run")
+    write_networks(exported, tmp_path / "export")
+    ini = write_ini(
+        tmp_path / "t.ini",
+        data / "train",
+        data / "validation",
+        DEFAULT_NETWORK__architecture=None,
+        DEFAULT_NETWORK__networks_metadata=tmp_path / "export",
+        TRAINING_PARAMETERS__learning_rate="1e-12",
+        TRAINING_PARAMETERS__max_epochs="1",
+    )
+    assert run(ini) == 0
+    assert "Si 6:4:1, gaussian:gaussian:linear, layers keep:keep:keep" in capsys.readouterr().out
+    before, after = table(trained / "run")[-1], table(tmp_path / "run")[-1]
+    for key in ("energy_rmse_eV_per_atom", "force_rmse_eV_per_angstrom"):
+        # The same weights, twice rounded to float32.
+        assert float(after[f"validation_{key}"]) == pytest.approx(
+            float(before[f"validation_{key}"]), rel=1e-3
+        )
+    assert last_model(tmp_path / "run").offsets.tolist() == exported.offsets.tolist()
+
+
+def test_a_profile_and_models_of_chosen_steps(data, tmp_path):
+    ini = write_ini(
+        tmp_path / "t.ini",
+        data / "train",
+        TRAINING_PARAMETERS__forces_cost="0",
+        IO_INFORMATION__profile="2, 3",
+        IO_INFORMATION__starting_model_save="0",
+        IO_INFORMATION__final_model_save="1000",
+        IO_INFORMATION__metrics="loss, MAE",
+        IO_INFORMATION__progbar_interval="0.5",
+        IO_INFORMATION__max_ckpt_to_keep="1",
+    )
+    assert run(ini) == 0
+    folder = tmp_path / "run"
+    assert list(folder.glob("tensorboard/**/*.xplane.pb"))
+    first, last = (read_checkpoint(folder / f"{name}_model.npz") for name in ("starting", "final"))
+    assert (first.state["step"], last.state["step"]) == (0, 9)
+    expected = last_model(folder).to_arrays()
+    assert all(np.array_equal(last.model.to_arrays()[key], expected[key]) for key in expected)
+    assert not np.array_equal(first.model.networks[0].weights[0], expected["model/Si/0/weights"])
+
+
 def test_energies_alone_need_no_forces(frames, data, tmp_path):
     folder = write_data(
         tmp_path / "data", [replace(r, forces=None, derivatives=None) for r in frames[:6]]
@@ -219,8 +350,8 @@ WRONG = {
         r"\[TRAINING_PARAMETERS\] learning_rte = 1: unknown key. Did you mean learning_rate\?",
     ),
     "unsupported key": (
-        dict(TRAINING_PARAMETERS__clip_value="0.1"),
-        r"\[TRAINING_PARAMETERS\] clip_value = 0.1: clipping is not supported yet",
+        dict(LONG_RANGE__long_range_el="True"),
+        r"\[LONG_RANGE\] long_range_el = True: electrostatics is not supported yet",
     ),
     "unknown section": (dict(DEFAULT_NETWORKS__g_size="1"), r"Did you mean \[DEFAULT_NETWORK\]"),
     "unknown loss": (dict(TRAINING_PARAMETERS__loss_function="quad_atm"), "mean quad_atom"),
@@ -336,3 +467,36 @@ def test_a_validation_frame_without_forces_is_refused_before_the_first_step(tmp_
     out, err = capsys.readouterr()
     assert "validation/1-1.tfrecord, record 5" in err and "Leave such frames out" in err
     assert "training:" not in out
+
+
+def with_virials(frames):
+    """The frames with the virials of their pair repulsion, but for the last one."""
+    found = []
+    for number, record in enumerate(frames[:10]):
+        frame = labelled_frame(TWO_SPECIES, number)
+        pairs = neighbour_list(frame, TWO_SPECIES.species, TWO_SPECIES.cutoff)
+        distance = np.linalg.norm(pairs.vectors, axis=1)
+        slope = -3 / TWO_SPECIES.cutoff * (1 - distance / TWO_SPECIES.cutoff) ** 2
+        pull = 0.5 * (slope / distance)[:, None] * pairs.vectors
+        virial = -np.einsum("pa,pb->ab", pull, pairs.vectors)
+        found.append(replace(record, derivatives=None, virial=virial))
+    return [*found[:-1], replace(found[-1], virial=None)]
+
+
+def test_virials_are_trained(frames, tmp_path, capsys):
+    folder = write_data(tmp_path / "data", with_virials(frames))
+    options = dict(TRAINING_PARAMETERS__max_epochs="60", TRAINING_PARAMETERS__stress_cost="1")
+    assert run(write_ini(tmp_path / "t.ini", folder, folder, **options)) == 0
+    assert "9 of 10 frames with virials" in capsys.readouterr().out
+    errors = [float(row["validation_virial_rmse_eV_per_atom"]) for row in table(tmp_path / "run")]
+    assert errors[-1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "folder, reason",
+    [("train", "no frame of the training set has a virial"), ("without positions", "holds none")],
+)
+def test_virials_that_cannot_be_trained_are_refused(folder, reason, data, tmp_path, capsys):
+    ini = write_ini(tmp_path / "t.ini", data / folder, TRAINING_PARAMETERS__stress_cost="1")
+    assert run(ini) == 2
+    assert reason in capsys.readouterr().err

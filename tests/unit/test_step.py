@@ -16,8 +16,10 @@ from panna.network.initialise import initial_network
 from panna.network.parameters import Model
 from panna.network.variables import NetworkVariables, all_variables, trainable_variables
 from panna.training.adam import Adam, AdamOptions
+from panna.training.clipping import Clipping
 from panna.training.metrics import SUMS, Errors
 from panna.training.objective import Objective
+from panna.training.regularisation import Regularisation
 from panna.training.step import Step
 
 G = TWO_SPECIES.size
@@ -35,6 +37,8 @@ def batch():
     n_atoms = np.array([frame.n_atoms for frame in frames])
     species = np.asarray(neighbours.species, np.int32)
     descriptors = evaluate.compute(TWO_SPECIES, neighbours, 1)
+    virials = np.random.default_rng(3).normal(size=(3, 3, 3))
+    virials[1] = np.nan  # this frame has none
     return {
         "name": [frame.name for frame in frames],
         "n_atoms": n_atoms,
@@ -48,6 +52,7 @@ def batch():
         "index": neighbours.index,
         "vectors": neighbours.vectors,
         "blocks": [evaluate.blocks(TWO_SPECIES, one, 1) for one in lists],
+        "virial": virials,
     }
 
 
@@ -81,8 +86,12 @@ def a_step(source="on_the_fly", trainable=(True, True, True), averaged=False, **
     )
 
 
-def test_both_sources_of_derivatives_give_the_same_gradients(batch):
-    stored, flying = (a_step(source).gradients(batch) for source in ("stored", "on_the_fly"))
+@pytest.mark.parametrize("stress_cost", [0.0, 2.0])
+def test_both_sources_of_derivatives_give_the_same_gradients(stress_cost, batch):
+    stored, flying = (
+        a_step(source, stress_cost=stress_cost).gradients(batch)
+        for source in ("stored", "on_the_fly")
+    )
     np.testing.assert_allclose(stored[0], flying[0], rtol=1e-6)
     for one, other in zip(stored[1], flying[1], strict=True):
         worst = np.abs(one - other).max() / np.abs(other).max()
@@ -101,9 +110,11 @@ def test_mixed_precision_changes_gradients_by_single_rounding(batch):
     assert changed > 1e-12, "full precision was used"
 
 
-@pytest.mark.parametrize("source", ["on_the_fly", "none"])
-def test_gradients_are_those_of_finite_differences(source, batch):
-    step = a_step(source)
+@pytest.mark.parametrize(
+    "source, stress_cost", [("on_the_fly", 0.0), ("on_the_fly", 2.0), ("none", 0.0)]
+)
+def test_gradients_are_those_of_finite_differences(source, stress_cost, batch):
+    step = a_step(source, stress_cost=stress_cost)
     _, gradients = step.gradients(batch)
     rng, h = np.random.default_rng(0), 1e-5
     for variable, gradient in zip(step.optimiser.variables, gradients, strict=True):
@@ -120,7 +131,7 @@ def test_gradients_are_those_of_finite_differences(source, batch):
 
 
 def predictions(batch):
-    """Differences of energies and forces from the networks in NumPy."""
+    """Differences of energies, forces and virials from the networks in NumPy."""
     step = a_step()
     g = batch["descriptors"] * SCALING.std[batch["species"]] + SCALING.mean[batch["species"]]
     networks = [network.network() for network in step.networks]
@@ -128,20 +139,58 @@ def predictions(batch):
     energies, slopes = energies_and_gradients(model, batch["species"], g)
     frames = np.bincount(batch["frame_of_atom"], energies)
     neighbours = neighbours_of(batch)
-    forces = evaluate.forces_from_pairs(neighbours, evaluate.vjp(TWO_SPECIES, neighbours, slopes))
-    return frames - batch["energy"], forces - batch["forces"]
+    pairs = evaluate.vjp(TWO_SPECIES, neighbours, slopes)
+    forces = evaluate.forces_from_pairs(neighbours, pairs)
+    frame = np.repeat(batch["frame_of_atom"], np.diff(batch["first"]))
+    virials = np.zeros((3, 3, 3))
+    np.add.at(virials, frame, -pairs[:, :, None] * batch["vectors"][:, None, :])
+    return frames - batch["energy"], forces - batch["forces"], virials - batch["virial"]
+
+
+@pytest.mark.parametrize("source", ["on_the_fly", "none"])
+def test_a_penalty_belongs_to_the_gradients_and_sums_of_training_only(source, batch):
+    step, plain = a_step(source), a_step(source)
+    step.regularisation = Regularisation(wscale_l1=0.1, bscale_l2=0.3)
+    step._compile()
+    sums, gradients = step.gradients(batch)
+    _, without = plain.gradients(batch)
+    for variable, found, expected in zip(step.optimiser.variables, gradients, without, strict=True):
+        value = variable.numpy()
+        penalty = 0.1 * np.sign(value) if value.ndim == 2 else 0.6 * value
+        np.testing.assert_allclose(found, expected + penalty, rtol=1e-9, atol=1e-12)
+    penalty = float(step.regularisation(step.networks))
+    assert Errors().plus(sums).mean_regularisation == pytest.approx(penalty)
+    outcome = step.train(batch, RATE, 1)
+    np.testing.assert_allclose(outcome.sums, sums, rtol=1e-12)
+    assert np.isnan(Errors().plus(step.validate(batch).sums).mean_regularisation)
+
+
+def test_clipped_gradients_are_those_that_the_optimiser_gets(batch):
+    """Adam forgets the length of a constant gradient, but not its moments."""
+    plain, clipped = a_step(), a_step()
+    clipped.clipping = Clipping(norm=1e-3)
+    clipped._compile()
+    norm = plain.train(batch, RATE, 1).gradient_norm
+    assert clipped.train(batch, RATE, 1).gradient_norm == norm > 1e-3
+    moments = [tf.linalg.global_norm(step.optimiser.first) for step in (plain, clipped)]
+    assert float(moments[1] / moments[0]) == pytest.approx(1e-3 / norm)
 
 
 def test_sums_are_those_of_the_metrics(batch):
-    outcome = a_step().validate(batch)
+    outcome = a_step(stress_cost=2.0).validate(batch)
     errors = Errors().plus(outcome.sums)
-    difference, forces = predictions(batch)
+    difference, forces, virials = predictions(batch)
     atoms, weights = batch["n_atoms"], batch["weight"]
     squares = np.add.reduceat((forces**2).sum(1), [0, *np.cumsum(atoms)[:-1]])
     assert len(outcome.sums) == len(SUMS) and errors.frames == 3
     assert errors.mean_energy_loss == pytest.approx((weights * difference**2 / atoms).mean())
     assert errors.mean_force_loss == pytest.approx((weights * squares / atoms).mean())
-    assert errors.mean_loss == pytest.approx(errors.mean_energy_loss + 0.7 * errors.mean_force_loss)
+    known = virials[[0, 2]] / atoms[[0, 2], None, None]
+    expected = (weights[[0, 2]] * (known**2).mean((1, 2))).sum() / 3
+    assert errors.mean_virial_loss == pytest.approx(expected)
+    assert errors.virial_rmse == pytest.approx(np.sqrt((known**2).mean()))
+    parts = errors.mean_energy_loss, 0.7 * errors.mean_force_loss, 2.0 * errors.mean_virial_loss
+    assert errors.mean_loss == pytest.approx(sum(parts))
     assert errors.energy_rmse == pytest.approx(np.sqrt(np.mean((difference / atoms) ** 2)))
     assert errors.energy_mae == pytest.approx(np.abs(difference / atoms).mean())
     assert errors.force_rmse == pytest.approx(np.sqrt((forces**2).mean()))

@@ -6,6 +6,7 @@ import pytest
 
 from panna.config.reader import read_config
 from panna.config.train import TRAIN
+from panna.config.train_optimiser import chosen_schedule, depends_on_length
 from panna.errors import ConfigError
 from panna.network.activations import ACTIVATIONS
 from panna.training.networks import architectures
@@ -114,12 +115,67 @@ def test_keys_of_the_pipeline_stand_in_either_section(read):
             "learning_rate_final fixes the decay",
         ),
         ({"TRAINING_PARAMETERS__learning_rate": "-1"}, "expected a number above 0"),
-        ({"TRAINING_PARAMETERS__loss_function": "exp_quad"}, "not supported yet; use quad_atom"),
-        ({"TRAINING_PARAMETERS__energy_reduction": "sum"}, "means over the frames"),
-        ({"TRAINING_PARAMETERS__wscale_l1": "0.1"}, "regularisation is not supported yet"),
+        (
+            {
+                "TRAINING_PARAMETERS__energy_reduction": "sum",
+                "TRAINING_PARAMETERS__loss_flavour": "v1",
+            },
+            "sums only",
+        ),
+        (
+            {
+                "TRAINING_PARAMETERS__energy_weight": "n_atoms2",
+                "TRAINING_PARAMETERS__loss_function": "quad_atom",
+            },
+            "per atom already",
+        ),
+        (
+            {
+                "TRAINING_PARAMETERS__force_weights": "3n_atoms",
+                "TRAINING_PARAMETERS__floss_function": "huber",
+            },
+            "has its own weight",
+        ),
+        ({"TRAINING_PARAMETERS__energy_prefactor": "3"}, "without effect with these losses"),
+        ({"TRAINING_PARAMETERS__exp_tanh_constant": "3"}, "without effect with these losses"),
+        (
+            {"TRAINING_PARAMETERS__stress_cost": "1", "TRAINING_PARAMETERS__forces_cost": "0"},
+            "virials come with forces",
+        ),
+        ({"TRAINING_PARAMETERS__forces_cost_final": "1"}, "forces are not trained"),
+        ({"TRAINING_PARAMETERS__early_stopping_patience": "5"}, "needs a validation set"),
+        ({"TRAINING_PARAMETERS__schedule": "plateau"}, "needs a validation set"),
+        (
+            {
+                "TRAINING_PARAMETERS__schedule": "cosine",
+                "TRAINING_PARAMETERS__learning_rate_constant": "False",
+            },
+            "schedule says the same",
+        ),
+        ({"TRAINING_PARAMETERS__schedule": "staircase"}, "decay_factor: missing; schedule ="),
+        ({"TRAINING_PARAMETERS__plateau_patience": "5"}, "without effect with a constant"),
+        (
+            {
+                "TRAINING_PARAMETERS__schedule": "plateau",
+                "TRAINING_PARAMETERS__learning_rate_decay_factor": "2",
+                "VALIDATION_OPTIONS__data_dir": "tfr",
+            },
+            "below 1 expected",
+        ),
+        ({"TRAINING_PARAMETERS__group_weights": "bulk:1, surface"}, "'surface': .*group:weight"),
+        ({"TRAINING_PARAMETERS__group_weights": "a:1, a:2"}, "a is repeated"),
+        ({"TRAINING_PARAMETERS__group_weights": "a:-1"}, "expected a number from 0|0 or more"),
+        ({"TRAINING_PARAMETERS__weight_decay": "0.1"}, "needs optimiser = adamw"),
+        (
+            {"TRAINING_PARAMETERS__clip_value": "1", "TRAINING_PARAMETERS__clip_norm": "1"},
+            "clip_value is given, too",
+        ),
         ({"IO_INFORMATION__input_format": "example"}, "gvect_calculator"),
-        ({"IO_INFORMATION__restart_mode": "specific_ckpt"}, "not supported yet"),
-        ({"DATA_INFORMATION__energy_rescale": "2"}, "energies are trained in eV"),
+        ({"IO_INFORMATION__restart_mode": "specific_ckpt"}, "expected one of .*none is given"),
+        ({"IO_INFORMATION__restart_step": "5"}, "without effect; set restart_mode = specific"),
+        ({"IO_INFORMATION__restart_mode": "metadata"}, "needs .* networks_metadata"),
+        ({"IO_INFORMATION__profile": "9, 3"}, "first and the last"),
+        ({"DATA_INFORMATION__energy_rescale": "0"}, "expected a number above 0"),
         ({"DATA_INFORMATION__output_offset": "-1"}, "atomic_sequence is missing"),
         (
             {
@@ -128,10 +184,9 @@ def test_keys_of_the_pipeline_stand_in_either_section(read):
             },
             "1 values found, 2 expected",
         ),
-        ({"DEFAULT_NETWORK__networks_metadata": "nets"}, "not supported yet"),
         ({"DEFAULT_NETWORK__activations": "gausian:linear"}, "Did you mean gaussian"),
-        ({"Si__behavior": "keep:new"}, "all layers are new"),
-        ({"Si__layer1_w_file": "w.npy"}, "not supported yet"),
+        ({"Si__behavior": "keep:freeze"}, "expected new, keep or load"),
+        ({"Si__pruning_weights": "w.npy"}, "not supported yet"),
         ({"LONG_RANGE__long_range_el": "True"}, "electrostatics"),
         ({"VALIDATION_OPTIONS__batch_size": "4"}, "data_dir: missing"),
     ],
@@ -147,12 +202,32 @@ def test_values_that_change_nothing_are_accepted(read):
     config = read(
         TRAINING_PARAMETERS__wscale_l1="0.0",
         TRAINING_PARAMETERS__clip_value="0",
+        TRAINING_PARAMETERS__stress_cost="0",
         DATA_INFORMATION__energy_rescale="1.0",
         DATA_INFORMATION__scaffold_type="PANNA",
         LONG_RANGE__long_range_el="False",
         IO_INFORMATION__avg_speed_steps="100",
     )
     assert [notice for notice in config.notices if "avg_speed_steps" in notice]
+
+
+def test_the_schedule_follows_from_the_keys_of_either_version(read):
+    decay = {
+        "TRAINING_PARAMETERS__learning_rate_decay_factor": "0.5",
+        "TRAINING_PARAMETERS__learning_rate_decay_step": "100",
+    }
+    old = {"TRAINING_PARAMETERS__learning_rate_constant": "False", **decay}
+    staircase = {"TRAINING_PARAMETERS__staircase_decay_type": "True", **old}
+    final = {"TRAINING_PARAMETERS__learning_rate_final": "1e-5"}
+    named = {"TRAINING_PARAMETERS__schedule": "staircase", **decay}
+    kinds = {"constant": {}, "exponential": old, "staircase": staircase}
+    for kind, keys in kinds.items():
+        assert chosen_schedule(read(**keys)) == kind
+    assert chosen_schedule(read(**final)) == "exponential"
+    assert chosen_schedule(read(**named)) == "staircase"
+    cosine = {"TRAINING_PARAMETERS__schedule": "cosine"}
+    for keys, expected in ((final, True), (old, False), (cosine, True), ({}, False)):
+        assert depends_on_length(read(**keys)) == expected
 
 
 def test_species_change_the_default_network(read):

@@ -23,10 +23,16 @@ from panna.training.checkpoints import (
     write_checkpoint,
 )
 from panna.training.memory import available_bytes
-from panna.training.metrics import SUMS, Errors, MetricsTable
+from panna.training.metrics import (
+    REGULARISATION_COLUMNS,
+    SUMS,
+    VIRIAL_COLUMNS,
+    Errors,
+    MetricsTable,
+)
 from panna.training.reference_energies import fit_reference_energies
 from panna.training.scaling import FLOOR, standardisation
-from panna.training.schedule import Schedule
+from panna.training.schedule import Plateau, Schedule
 from panna.training.statistics import collect
 from panna.training.tensorflow_setup import prepare_tensorflow
 
@@ -37,8 +43,17 @@ def test_learning_rates():
     assert [decay(0), decay(50), decay(100)] == pytest.approx([0.01, 0.01 * 0.5**0.5, 0.005])
     steps = Schedule("staircase", 0.01, 0.5, 100)
     assert [steps(0), steps(99), steps(100), steps(250)] == [0.01, 0.01, 0.005, 0.0025]
-    with pytest.raises(TrainingError, match="'cosine' found; expected one of constant"):
-        Schedule("cosine", 0.01)
+    wave = Schedule("cosine", 0.01, 0.1, 200)
+    assert [wave(0), wave(100), wave(200), wave(300)] == pytest.approx([0.01, 0.0055, 1e-3, 1e-3])
+    rising = Schedule("constant", 0.01, warmup=4)
+    assert [rising(i) for i in range(5)] == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01])
+    with pytest.raises(TrainingError, match="'sine' found; expected one of constant"):
+        Schedule("sine", 0.01)
+
+
+def test_the_learning_rate_on_a_plateau_has_a_lowest_value():
+    plateau = Plateau(0.5, patience=3, lowest=0.2)
+    assert [plateau.lowered(f) for f in (1.0, 0.5, 0.25)] == [0.5, 0.25, 0.2]
 
 
 def test_reference_energies_are_recovered_in_float64():
@@ -118,6 +133,11 @@ def test_errors_are_means_over_frames_and_components():
     found = errors(frames=2, components=6, loss=3, energy_squares=8, force_squares=24)
     assert (found.mean_loss, found.energy_rmse, found.force_rmse) == (1.5, 2.0, 2.0)
     assert found.text() == "E 2000.00 meV/atom F 2.0000 eV/angstrom"
+    kinds = ("loss", "RMSE", "MAE")
+    assert found.text(kinds) == (
+        "loss 1.5 RMSE E 2000.00 meV/atom F 2.0000 eV/angstrom "
+        "MAE E 0.00 meV/atom F 0.0000 eV/angstrom"
+    )
     energies = errors(frames=2, energy_squares=8)
     assert np.isnan(energies.force_rmse) and "F" not in energies.text()
 
@@ -138,6 +158,19 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
         files.flush()
 
 
+def test_columns_that_not_every_training_has(tmp_path):
+    table = MetricsTable(tmp_path, {**REGULARISATION_COLUMNS, **VIRIAL_COLUMNS})
+    table.start(0)
+    train = errors(frames=2, regularisation=3, virial_components=18, virial_squares=72)
+    table.add(1, 10, 0.01, train, errors(frames=1))
+    names, row = (line.split(",") for line in table.path.read_text().splitlines())
+    cells = dict(zip(names, row, strict=True))
+    assert cells["train_regularisation"] == "1.5" and cells["validation_regularisation"] == ""
+    assert cells["train_virial_rmse_eV_per_atom"] == "2"
+    with pytest.raises(TrainingError, match="columns are those of another version"):
+        MetricsTable(tmp_path).start(1)
+
+
 def test_the_table_forgets_rows_of_epochs_that_will_be_done_again(tmp_path):
     table = MetricsTable(tmp_path)
     table.start(0)
@@ -147,7 +180,7 @@ def test_the_table_forgets_rows_of_epochs_that_will_be_done_again(tmp_path):
     lines = table.path.read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
     table.path.write_text("something else\n")
-    with pytest.raises(TrainingError, match="not that of this version"):
+    with pytest.raises(TrainingError, match="columns are those of another version"):
         table.start(0)
 
 

@@ -21,10 +21,14 @@ ERRORS = {
     "1. Losses/1. Total": "mean_loss",
     "1. Losses/2. Energy": "mean_energy_loss",
     "1. Losses/3. Forces": "mean_force_loss",
+    "1. Losses/4. Regularization": "mean_regularisation",
+    "1. Losses/5. Virial": "mean_virial_loss",
     "2. Metrics/1. RMSE/atom": "energy_rmse",
     "2. Metrics/2. MAE/atom": "energy_mae",
     "2. Metrics/3. Force components RMSE": "force_rmse",
     "2. Metrics/4. Force components MAE": "force_mae",
+    "2. Metrics/5. Virial RMSE/atom": "virial_rmse",
+    "2. Metrics/6. Virial MAE/atom": "virial_mae",
 }
 OF_FORCES = ("mean_force_loss", "force_rmse", "force_mae")
 BATCH_PREFIX = "3. Single batches/"
