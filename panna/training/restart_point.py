@@ -60,7 +60,14 @@ def _chosen(config: Config, found: dict[int, Path]) -> Path:
     """The file that restart_file, restart_step or restart_epoch asks for."""
     io = config[IO]
     if io["restart_file"] is not None:
-        return io["restart_file"]
+        path = io["restart_file"]
+        if found and path.resolve() not in [one.resolve() for one in found.values()]:
+            raise config.error(
+                IO, "restart_file",
+                f"a checkpoint of another training, and {io['train_dir']} has its own; choose "
+                "another train_dir, or restart_mode = default to continue the training there",
+            )  # fmt: skip
+        return path
     if io["restart_step"]:
         if io["restart_step"] not in found:
             raise config.error(IO, "restart_step", _there_are(config, found))

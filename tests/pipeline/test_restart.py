@@ -347,11 +347,29 @@ def test_a_training_goes_back_to_a_checkpoint(key, value, of_nine_steps, data, c
     assert [row.split(",")[1] for row in rows] == ["3", "6", "9"]
 
 
+def test_a_checkpoint_of_another_training_begins_a_new_folder(of_nine_steps, data, capsys):
+    keys = {
+        "IO_INFORMATION__restart_mode": "specific_ckpt",
+        "IO_INFORMATION__restart_file": of_nine_steps.parent / "run" / "checkpoints" / "step_6.npz",
+    }
+    ini = an_ini(of_nine_steps.parent / "new", data, **NINE, **keys)
+    assert run(ini) == 0
+    assert list(list_checkpoints(ini.parent / "run")) == [9]
+    one, other = (
+        read_npz(folder / "run" / "checkpoints" / "step_9.npz")
+        for folder in (of_nine_steps.parent, ini.parent)
+    )
+    assert all(np.array_equal(one[name], other[name]) for name in one if name != "state")
+    capsys.readouterr()
+    assert run(ini) == 2
+    assert "a checkpoint of another training, and" in capsys.readouterr().err
+
+
 def test_a_checkpoint_that_there_is_not_is_named(of_nine_steps, data, capsys):
     for keys, message in (
         ({"IO_INFORMATION__restart_step": "4"}, "has checkpoints of 3, 6, 9"),
         ({"IO_INFORMATION__restart_epoch": "7"}, "no checkpoint at the end of this epoch"),
-        ({"IO_INFORMATION__restart_file": "/nowhere"}, "/nowhere: no such file"),
+        ({"IO_INFORMATION__restart_file": "/nowhere"}, "a checkpoint of another training"),
     ):
         keys["IO_INFORMATION__restart_mode"] = "specific_ckpt"
         an_ini(of_nine_steps.parent, data, **NINE, **keys)
