@@ -91,7 +91,7 @@ IO = Section(
     (
         Key("data_dir", path, meaning="folder with the *.tfrecord files of the training set"),
         Key("train_dir", path, meaning="folder for checkpoints, metrics.csv and TensorBoard"),
-        Key("input_format", input_format, "TFR"),
+        Key("input_format", input_format, "TFR", meaning="TFRecord files of tfr_packer"),
         Key("gvect_ini", path, None,
             refused="descriptors come from the TFRecord files, with their parameters; remove it"),
         Key("save_checkpoint_steps", non_negative_integer, 0, unit="steps",
@@ -159,7 +159,7 @@ DATA = Section(
                     "metrics and potentials stay in eV"),
         Key("sparse_derivatives", boolean, False,
             obsolete="the files tell in which form derivatives are stored"),
-        Key("scaffold_type", choice("PANNA"), "PANNA"),
+        Key("scaffold_type", choice("PANNA"), "PANNA", meaning="of PANNA v1; there is one"),
         Key("examples_name", boolean, True, obsolete="names are read where the files have them"),
         Key("max_atoms", integer, -1, obsolete="frames are not padded"),
     ),
@@ -189,7 +189,8 @@ TRAINING = Section(
 )  # fmt: skip
 
 NETWORK_KEYS = (
-    Key("nn_type", choice("a2aff", synonyms={"ff": "a2aff", "a2a": "a2aff"}), "a2aff"),
+    Key("nn_type", choice("a2aff", synonyms={"ff": "a2aff", "a2a": "a2aff"}), "a2aff",
+        meaning="fully connected layers"),
     Key("g_size", positive_integer, None,
         meaning="components of a descriptor; checked against the data"),
     Key("architecture", colon_list(positive_integer), None,
@@ -239,7 +240,7 @@ VALIDATION = Section(
     (
         Key("data_dir", path, meaning="folder with the *.tfrecord files of the validation set"),
         Key("batch_size", positive_integer, None, meaning="default: that of the training"),
-        Key("input_format", input_format, "TFR"),
+        Key("input_format", input_format, "TFR", meaning="TFRecord files of tfr_packer"),
     ),
     meaning="validation at the end of every epoch",
 )

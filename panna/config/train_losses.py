@@ -88,9 +88,9 @@ LOSS_KEYS = (
     Key("bscale_l1", non_negative_real, 0.0, meaning="weight of the sum of absolute biases"),
     Key("bscale_l2", non_negative_real, 0.0, meaning="weight of the sum of squared biases"),
     Key("charge_cost", real, 0.0, refused=NO_ELECTROSTATICS),
-    Key("qloss_function", choice("quad"), "quad"),
+    Key("qloss_function", choice("quad"), "quad", obsolete="there are no charges"),
     Key("charge_weights", text, None, refused=NO_ELECTROSTATICS),
-    Key("charge_reduction", choice("mean"), "mean"),
+    Key("charge_reduction", choice("mean"), "mean", obsolete="there are no charges"),
 )  # fmt: skip
 
 
