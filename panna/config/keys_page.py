@@ -1,6 +1,6 @@
 """docs/keys.md, the reference of all keys, from the schemas:
 
-    python -m panna.config.keys_page >docs/keys.md
+python -m panna.config.keys_page >docs/keys.md
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ HEAD = """\
 
 Written by `python -m panna.config.keys_page >docs/keys.md`; do not edit.
 
-Keys may be written in upper or lower case, names of sections not. Names in parentheses are other names of the same key. What PANNA v1 and v2 know beyond that is listed below each program, with the reason why it does nothing here or is refused.
+Keys may be written in upper or lower case, names of sections not. Names in parentheses are other
+names of the same key. What PANNA v1 and v2 know beyond that is listed below each program, with the
+reason why it does nothing here or is refused.
 """
 
 
