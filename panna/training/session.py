@@ -117,6 +117,7 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
     scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
     data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
+    step.lengths.expect(statistics.compositions, data.train.batch_size)
     if checkpoint is not None:
         restore(step, checkpoint, moments=not anew)
     validation = _identity(data)
@@ -206,6 +207,7 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         decay=training["average_decay"],
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
+        xla=training["xla"],
     )
 
 
