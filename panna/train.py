@@ -124,6 +124,8 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         rows.append(("continued", f"after step {session.position.step}"))
     say(f"Training on {io['data_dir']}")
     say_facts(rows)
+    for warning in session.warnings:
+        say(f"warning: {warning}")
 
 
 def _validation(session: Session) -> str:

@@ -19,6 +19,7 @@ from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.adam import Adam, AdamOptions
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
+from panna.training.data_checks import DataChecks
 from panna.training.loop import Loop, LoopOptions
 from panna.training.networks import Architecture, architectures, first_networks
 from panna.training.objective import Objective
@@ -27,7 +28,7 @@ from panna.training.restart import check_remains, check_settings, last_checkpoin
 from panna.training.scaling import standardisation
 from panna.training.schedule import Schedule
 from panna.training.state import Position, restore
-from panna.training.statistics import Statistics, collect
+from panna.training.statistics import Statistics, collect, frame_names
 from panna.training.step import Step
 
 
@@ -36,6 +37,7 @@ class Session:
     """What `prepare` made, for the program to report and run.
 
     repeated: validation frames that the training set has, too.
+    warnings: about the data, one text each.
     """
 
     data: TrainingData
@@ -46,6 +48,7 @@ class Session:
     loop: Loop
     continued: bool
     repeated: int
+    warnings: list[str]
 
     @property
     def position(self) -> Position:
@@ -78,7 +81,9 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
     data = open_training_data(config, before, reading)
     networks = architectures(config, data.species)
     g_size = data.summary.g_size
-    statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
+    checks = DataChecks(data.species)
+    batches = data.train.bare(neighbours=True).epoch_batches(0)
+    statistics = collect(batches, len(data.species), g_size, watch=checks.add)
     offsets = reference_energies(config, data.species, statistics)
     model = _first_model(config, data, statistics, offsets, networks)
     now = settings(config, data.species, networks, statistics)
@@ -88,7 +93,11 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
         check_settings(config, checkpoint, now)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
-    repeated = _repeated(data, statistics)
+    validated = _validation_statistics(data)
+    repeated = 0 if validated is None else validated.shared_with(statistics)
+    warnings = checks.warnings(
+        statistics, offsets.offsets, lambda frames: frame_names(data.train.names(frames)), validated
+    )
     scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
     data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
@@ -114,7 +123,7 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
     rate = schedule(config, options.total_steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
     return Session(
-        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated
+        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated, warnings
     )
 
 
@@ -207,10 +216,9 @@ def _identity(data: TrainingData) -> list[list[Any]]:
     return [[path.name, path.stat().st_size] for path in data.validation.index.files]
 
 
-def _repeated(data: TrainingData, training: Statistics) -> int:
-    """Validation frames that belong to the training set, too; the validation set is checked."""
+def _validation_statistics(data: TrainingData) -> Statistics | None:
+    """Of the validation set, if there is one; it is checked."""
     if data.validation is None:
-        return 0
+        return None
     batches = data.validation.bare().epoch_batches(0)
-    found = collect(batches, len(data.species), data.summary.g_size, "validation")
-    return found.shared_with(training)
+    return collect(batches, len(data.species), data.summary.g_size, "validation")
