@@ -97,6 +97,10 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     rows = [
         ("configuration", str(config.path)),
         ("training set", session.statistics.text(data.species)),
+    ]
+    if io["subset_size"] is not None:
+        rows.append(("", f"a random part of the frames, by subset_seed = {io['subset_seed']}"))
+    rows += [
         ("", f"{forces} forces; {data.cache}"),
         ("validation set", _validation(session)),
         ("reference energies", session.offsets.origin),

@@ -101,6 +101,10 @@ IO = Section(
     "IO_INFORMATION",
     (
         Key("data_dir", path, meaning="folder with the *.tfrecord files of the training set"),
+        Key("subset_size", either("all", None, positive_integer), None, unit="frames",
+            meaning="train on so many of the frames, chosen at random; subsets of one subset_seed "
+                    "are nested"),
+        Key("subset_seed", non_negative_integer, 0, meaning="of this choice"),
         Key("train_dir", path, meaning="folder for checkpoints, metrics.csv and TensorBoard"),
         Key("input_format", input_format, "TFR"),
         Key("gvect_ini", path, None,
@@ -319,6 +323,12 @@ def _check_learning_rate(config: Config) -> Iterable[Problem]:
         )  # fmt: skip
 
 
+def _check_subset(config: Config) -> Iterable[Problem]:
+    io = config["IO_INFORMATION"]
+    if config.given("IO_INFORMATION", "subset_seed") and io["subset_size"] is None:
+        yield Problem("IO_INFORMATION", "subset_seed", "without effect; subset_size is missing")
+
+
 def _check_offsets(config: Config) -> Iterable[Problem]:
     data = config["DATA_INFORMATION"]
     sequence, offsets = data["atomic_sequence"], data["output_offset"]
@@ -342,6 +352,6 @@ TRAIN = Schema(
     (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
-    checks=(_check_length, _check_learning_rate, _check_offsets),
+    checks=(_check_length, _check_learning_rate, _check_subset, _check_offsets),
     meaning="train networks on packed descriptors",
 )

@@ -240,25 +240,27 @@ def _outliers(
 
 
 def _constant_components(statistics: Statistics, species: Sequence[str]) -> list[str]:
-    found = []
+    found, parts = [], []
     for s, symbol in enumerate(species):
         if statistics.counts[s] < 2:
             continue
         mean, std = statistics.mean[s], np.sqrt(statistics.variance[s])
         constant = std <= ROUNDING * np.abs(mean)
-        dead = int((constant & (mean == 0)).sum())
         if constant.all():
             found.append(
                 f"all atoms of {symbol} have the same descriptor: its network learns one number "
                 "only. Add frames in which the atoms are displaced"
             )
         elif constant.any():
-            found.append(
-                f"{constant.sum()} of {len(mean)} components of the descriptor are the same for "
-                f"all atoms of {symbol} ({dead} of them 0, numbers from 0: "
-                f"{_ranges(np.flatnonzero(constant))}): they cost time and tell nothing. Is that a "
-                "pair of species that does not occur, or a centre that no distance reaches?"
-            )
+            dead = int((constant & (mean == 0)).sum())
+            what = "all 0" if dead == constant.sum() else f"{dead} of them 0"
+            parts.append(f"{symbol} {constant.sum()} of {len(mean)} ({what})")
+    if parts:
+        found.append(
+            "components of the descriptor that are the same for all atoms of a species: "
+            f"{', '.join(parts)}. They tell nothing and cost time; normal for pairs of species "
+            "that do not meet (small molecules). Otherwise check the cutoffs and the first centres"
+        )
     return found
 
 
@@ -292,10 +294,3 @@ def _shown(frames: np.ndarray, number: int, names: Names, details: Sequence[str]
     some = zip(names(frames[:SHOWN]), details, strict=False)
     more = f" and {number - SHOWN} more" if number > SHOWN else ""
     return ", ".join(f"{name} ({detail})" for name, detail in some) + more
-
-
-def _ranges(numbers: np.ndarray, most: int = 6) -> str:
-    """0-3, 7, 10-12; the first ones only if there are many."""
-    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    return ", ".join(texts[:most]) + (", ..." if len(texts) > most else "")

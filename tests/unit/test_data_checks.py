@@ -159,8 +159,9 @@ def test_constant_and_dead_components_are_counted_per_species():
     batch["descriptors"][silicon, 1] = 0.7
     batch["descriptors"][silicon, 2] = 0.0
     text = the_one(warnings(batch))
-    assert "2 of 3 components of the descriptor are the same for all atoms of Si" in text
-    assert "(1 of them 0, numbers from 0: 1-2)" in text
+    assert "the same for all atoms of a species: Si 2 of 3 (1 of them 0). They tell" in text
+    batch["descriptors"][~silicon, 0] = 0.0
+    assert ": Si 2 of 3 (1 of them 0), O 1 of 3 (all 0). " in the_one(warnings(batch))
 
 
 def test_equal_environments_of_a_species_are_told():
