@@ -119,7 +119,9 @@ def _say_plan(
         ("to", str(io["output_dir"])),
     ]
     if len(todo) < len(planned):
-        rows.append(("continued", f"{len(planned) - len(todo)} trainings are finished"))
+        rows.append(
+            ("continued", f"{counted(len(planned) - len(todo), 'training')} finished before")
+        )
     say_facts(rows)
     for warning in data.warnings:
         say(f"warning: {warning}")

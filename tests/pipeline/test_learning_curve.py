@@ -126,7 +126,7 @@ def test_a_finished_curve_is_not_trained_again(finished, data, capsys, monkeypat
     assert run(curve_ini(finished, data)) == 0
     out = capsys.readouterr().out
     assert rows(finished) == before
-    assert "8 trainings are finished" in out
+    assert "8 trainings finished before" in out
     for text in ("E RMSE meV/atom", "± ", "E MAE", "b", "learning_curve.png"):
         assert text in out
 
@@ -158,7 +158,7 @@ def test_an_interrupted_curve_continues_to_the_same_table(finished, data, tmp_pa
     assert list(list_checkpoints(fourth)) == [2]
     spent = float((fourth / "seconds").read_text())
     assert run(ini) == 0
-    assert "3 trainings are finished" in capsys.readouterr().out
+    assert "3 trainings finished before" in capsys.readouterr().out
     keys = ("mode", "size", "seed", "energy_rmse_meV", "force_rmse_eV_per_angstrom")
     assert [[r[k] for k in keys] for r in rows(tmp_path)] == [
         [r[k] for k in keys] for r in rows(finished)[:4]
