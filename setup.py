@@ -14,7 +14,10 @@ ROOT = Path(__file__).parent
 VERSION = re.search(
     r'__version__ = "([^"]+)"', (ROOT / "panna" / "__init__.py").read_text()
 ).group(1)
-PROGRAMS = ["gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"]
+PROGRAMS = [
+    *("gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"),
+    "learning_curve",
+]
 
 core = Pybind11Extension(
     "panna.core._core",

@@ -101,6 +101,10 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     rows = [
         ("configuration", str(config.path)),
         ("training set", session.statistics.text(data.species)),
+    ]
+    if io["subset_size"] is not None:
+        rows.append(("", f"a random part of the frames, by subset_seed = {io['subset_seed']}"))
+    rows += [
         ("", f"{forces} forces{_virials(session)}; {data.cache}"),
         ("validation set", _validation(session)),
         ("reference energies", session.offsets.origin),
@@ -129,6 +133,8 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         rows += [("", f"{key} is another one now") for key in session.changed]
     say(f"Training on {io['data_dir']}")
     say_facts(rows)
+    for warning in session.warnings:
+        say(f"warning: {warning}")
 
 
 def _virials(session: Session) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from panna.errors import ConfigError
@@ -72,6 +73,17 @@ def read_ini(path: Path) -> Sections:
     if problems:
         raise ConfigError("\n".join(problems))
     return sections
+
+
+def ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
+    """The text of an ini file from which read_ini reads these sections, key -> value."""
+    blocks = []
+    for name, keys in sections.items():
+        lines = [f"[{name}]"]
+        for key, value in keys.items():
+            lines.append(f"{key} = {value}".replace("%", "%%").replace("\n", "\n    "))
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
 
 
 def _decode(path: Path) -> str:

@@ -90,6 +90,10 @@ IO = Section(
     "IO_INFORMATION",
     (
         Key("data_dir", path, meaning="folder with the *.tfrecord files of the training set"),
+        Key("subset_size", either("all", None, positive_integer), None, unit="frames",
+            meaning="train on so many of the frames, chosen at random; subsets of one subset_seed "
+                    "are nested"),
+        Key("subset_seed", non_negative_integer, 0, meaning="of this choice"),
         Key("train_dir", path, meaning="folder for checkpoints, metrics.csv and TensorBoard"),
         Key("input_format", input_format, "TFR", meaning="TFRecord files of tfr_packer"),
         Key("gvect_ini", path, None,
@@ -264,6 +268,12 @@ def _check_restart(config: Config) -> Iterable[Problem]:
         yield Problem(section, "restart_mode", "needs [DEFAULT_NETWORK] networks_metadata")
 
 
+def _check_subset(config: Config) -> Iterable[Problem]:
+    io = config["IO_INFORMATION"]
+    if config.given("IO_INFORMATION", "subset_seed") and io["subset_size"] is None:
+        yield Problem("IO_INFORMATION", "subset_seed", "without effect; subset_size is missing")
+
+
 def _check_offsets(config: Config) -> Iterable[Problem]:
     data = config["DATA_INFORMATION"]
     sequence, offsets = data["atomic_sequence"], data["output_offset"]
@@ -292,6 +302,7 @@ TRAIN = Schema(
         check_learning_rate,
         check_optimiser,
         check_losses,
+        _check_subset,
         _check_offsets,
         _check_restart,
     ),

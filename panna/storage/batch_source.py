@@ -53,9 +53,10 @@ class BatchSource:
     scaling: Scaling | None = None
     dtype: str | None = None
 
-    def bare(self) -> BatchSource:
-        """The same without neighbours and derivatives."""
-        return replace(self, source="none", exact=False)
+    def bare(self, neighbours: bool = False) -> BatchSource:
+        """The same without derivatives; neighbours only if asked for and part of this one."""
+        kept = neighbours and self.source == "on_the_fly"
+        return replace(self, source="on_the_fly" if kept else "none", exact=False)
 
     def standardised(self, scaling: Scaling | None, dtype: str) -> BatchSource:
         """The same with the inputs of the networks in place of the descriptors."""

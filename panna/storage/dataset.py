@@ -90,9 +90,17 @@ class Dataset:
             return np.arange(self.n_frames)
         return np.random.default_rng([self.seed, epoch]).permutation(self.n_frames)
 
-    def bare(self) -> Dataset:
-        """The same frames in the order of the files, without derivatives: for one look at all."""
-        return replace(self, source=self.source.bare(), shuffle=False)
+    def bare(self, neighbours: bool = False) -> Dataset:
+        """The same frames in the order of the files, without derivatives: for one look at all.
+
+        Args:
+          neighbours: with neighbour lists where that costs no more than reading.
+        """
+        return replace(self, source=self.source.bare(neighbours), shuffle=False)
+
+    def names(self, frames: np.ndarray) -> list[bytes]:
+        """Names of some frames, by their numbers in the order of the files."""
+        return list(self.source.bare().load(frames)["name"])
 
     def resident(self, report: Callable[[int], None] = lambda count: None) -> Dataset:
         """Reads everything into memory; `report` is told of every few frames."""

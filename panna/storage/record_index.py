@@ -36,12 +36,14 @@ class RecordIndex:
 
     files: the files.
     file_of: (R,) int32, position in files.
+    numbers: (R,) int64, position of the record in its file, from 0.
     offsets: (R,) int64, where the data of the record begin in their file.
     lengths: (R,) int64, bytes.
     """
 
     files: tuple[Path, ...]
     file_of: np.ndarray
+    numbers: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
 
@@ -62,16 +64,27 @@ class RecordIndex:
         file_of = np.repeat(np.arange(len(paths)), [len(offsets) for offsets, _ in scanned])
         offsets = np.concatenate([offsets for offsets, _ in scanned])
         lengths = np.concatenate([lengths for _, lengths in scanned])
-        return cls(paths, file_of.astype(np.int32), offsets, lengths)
+        numbers = np.concatenate([np.arange(len(offsets)) for offsets, _ in scanned])
+        return cls(paths, file_of.astype(np.int32), numbers, offsets, lengths)
 
-    def first_of(self, file: int) -> int:
-        """Number of the first record of a file."""
-        return int(np.searchsorted(self.file_of, file))
+    def subset(self, count: int, seed: int) -> RecordIndex:
+        """`count` records, chosen at random, in the order of the files.
+
+        The subsets of one seed are nested: a larger one holds all records of a smaller one.
+        """
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        return RecordIndex(
+            self.files,
+            self.file_of[chosen],
+            self.numbers[chosen],
+            self.offsets[chosen],
+            self.lengths[chosen],
+        )
 
     def where(self, record: int) -> str:
         """A record as people call it: file and position in the file, from 1."""
-        file = int(self.file_of[record])
-        return f"{self.files[file]}, record {record - self.first_of(file) + 1}"
+        file = self.files[self.file_of[record]]
+        return f"{file}, record {self.numbers[record] + 1}"
 
     def read(self, records: np.ndarray) -> list[bytes]:
         """The serialized data of some records, in the order given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,8 +75,10 @@ class ResidentSource:
             batch["blocks"] = [self.blocks[record] for record in records]
         return batch
 
-    def bare(self) -> ResidentSource:
-        """The same without neighbours and derivatives."""
+    def bare(self, neighbours: bool = False) -> ResidentSource:
+        """The same without derivatives; neighbours only if asked for and part of this one."""
+        if neighbours:
+            return replace(self, blocks=())
         names = {*OF_FRAMES, *OF_ATOMS} - {"neighbours"}
         arrays = {name: array for name, array in self.arrays.items() if name in names}
         return ResidentSource(arrays, (), self.atoms, self.pairs)

