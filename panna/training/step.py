@@ -12,7 +12,7 @@ products with the derivatives of the descriptors:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -105,8 +105,14 @@ class Step:
         energies, number = tf.TensorSpec([None], dtype), tf.TensorSpec([], tf.float64)
         vectors = tf.TensorSpec([None, 3], tf.float64)
         sums = tf.TensorSpec([None], tf.float64)
-        # Without autograph, which would take longer than the tracing itself.
-        compiled = partial(tf.function, autograph=False)
+
+        def compiled(graph: Callable, input_signature: list) -> Callable:
+            # Without autograph, which would take longer than the tracing itself.
+            made = tf.function(graph, input_signature=input_signature, autograph=False)
+            self._compiled.append(made)
+            return made
+
+        self._compiled: list[Callable] = []
         if self.derivatives is None:
             both = atoms | labels
             self._labels = tuple(labels)
@@ -135,6 +141,12 @@ class Step:
             self._update_graph,
             input_signature=[atoms, energies, atoms["inputs"], sums, number],
         )
+
+    def trace(self) -> None:
+        """Makes all graphs now, not at their first use: TensorFlow's forward-mode derivatives
+        cannot be traced by two threads at the same time (found with version 2.21)."""
+        for function in self._compiled:
+            function.get_concrete_function()
 
     @property
     def _with_virials(self) -> bool:
