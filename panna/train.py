@@ -246,8 +246,8 @@ def _train_committee(config: Config, members: dict[str, Session]) -> int:
         signal = run_members(members, progress.advance)
     if signal is not None:
         reached = ", ".join(f"{name} {one.position.step}" for name, one in members.items())
-        say(f"Stopped after these steps of {sessions[0].total_steps}: {reached}; ")
-        say("the checkpoints are written. The same command continues the training.")
+        say(f"Stopped after these steps of {sessions[0].total_steps}: {reached}.")
+        say("The checkpoints are written; the same command continues the training.")
         return 128 + signal
     for name, one in members.items():
         if one.loop.stopped_early:

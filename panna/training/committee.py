@@ -8,9 +8,11 @@ of the interpreter.
 from __future__ import annotations
 
 import math
+import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +30,9 @@ from panna.training.session import Session
 
 TRAINING, IO = "TRAINING_PARAMETERS", "IO_INFORMATION"
 PATIENCE = 0.2  # seconds; a signal may reach another thread than the one that waits
+# Seconds until the interpreter takes its lock from a member. Members give it back and want it again
+# many times in a step; with Python's 5 ms small steps would mostly wait for it.
+SWITCH_INTERVAL = 5e-4
 
 
 def member_configs(config: Config, cores: int) -> list[Config]:
@@ -67,7 +72,11 @@ def run_members(sessions: Mapping[str, Session], report: Report) -> int | None:
     waiting = {name: session for name, session in sessions.items() if not session.finished}
     for session in waiting.values():
         session.loop.step.trace()
-    with StopRequest() as stop, ThreadPoolExecutor(len(waiting), "panna-member") as pool:
+    with (
+        _switching(SWITCH_INTERVAL),
+        StopRequest() as stop,
+        ThreadPoolExecutor(len(waiting), "panna-member") as pool,
+    ):
         futures = {name: pool.submit(one.loop.run, told, stop) for name, one in waiting.items()}
         running = set(futures.values())
         while running:
@@ -77,6 +86,16 @@ def run_members(sessions: Mapping[str, Session], report: Report) -> int | None:
     _raise_failures(futures)
     signals = [future.result() for future in futures.values()]
     return next((number for number in signals if number is not None), None)
+
+
+@contextmanager
+def _switching(seconds: float) -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def progress_text(sessions: Sequence[Session]) -> str:
