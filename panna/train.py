@@ -237,16 +237,15 @@ def _say_result(config: Config, session: Session) -> None:
 def _train_committee(config: Config, members: dict[str, Session]) -> int:
     from panna.training.committee import run_members
 
-    sessions = list(members.values())
-    finishing = config["TRAINING_PARAMETERS"]["lbfgs_steps"]
-    steps = [one.total_steps - min(one.position.step, one.total_steps) for one in sessions]
-    total = sum(steps) + finishing * sum(not one.finished for one in sessions)
+    left = [one for one in members.values() if not one.finished]
+    steps = [one.total_steps - min(one.position.step, one.total_steps) for one in left]
+    total = sum(steps) + config["TRAINING_PARAMETERS"]["lbfgs_steps"] * len(left)
     interval = config["IO_INFORMATION"]["progbar_interval"]
     with Progress(total, "training", "steps", interval) as progress:
         signal = run_members(members, progress.advance)
     if signal is not None:
         reached = ", ".join(f"{name} {one.position.step}" for name, one in members.items())
-        say(f"Stopped after these steps of {sessions[0].total_steps}: {reached}.")
+        say(f"Stopped after these steps of {left[0].total_steps}: {reached}.")
         say("The checkpoints are written; the same command continues the training.")
         return 128 + signal
     for name, one in members.items():
