@@ -1,6 +1,6 @@
 """Speed and memory of training: frames per second and core.
 
-    python benchmarks/training.py [--rounds 3]
+    python benchmarks/training.py [--rounds 5]
 
 silicon: 216 atoms in a frame, 48 components, 48:32:16:1, batches of 64, with forces from stored
 derivatives and on the fly, or energies only. molecules: H, C, N, O, 768 components, networks
@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -97,8 +98,8 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def panna_steps(system: str, source: str, folder: Path) -> tuple[Callable, Callable]:
-    """Functions that open the data and that make one epoch after the other."""
+def panna_steps(system: str, source: str, folder: Path) -> tuple[Callable, Callable, list]:
+    """Functions that open the data and that make one step after the other; the session."""
     from panna.config.reader import read_config
     from panna.config.train import TRAIN
     from panna.training.session import prepare
@@ -125,7 +126,7 @@ architecture = {":".join(map(str, SIZES[system]))}
     )
     config = read_config(ini, TRAIN)
     prepare_tensorflow(False, 1, 1, False)
-    opened = []
+    opened: list = []
 
     def steps() -> Iterator[None]:
         loop = opened[0].loop
@@ -134,10 +135,10 @@ architecture = {":".join(map(str, SIZES[system]))}
                 loop.step.train(batch, 1e-3, 1 + number + epoch * loop.train.n_batches)
                 yield
 
-    return lambda: opened.append(prepare(config)), steps
+    return lambda: opened.append(prepare(config)), steps, opened
 
 
-def torch_steps(system: str, source: str, folder: Path) -> tuple[Callable, Callable]:
+def torch_steps(system: str, source: str, folder: Path) -> tuple[Callable, Callable, list]:
     """The same training in PyTorch: standardised descriptors in memory, Adam, autograd."""
     import torch
 
@@ -236,13 +237,46 @@ def torch_steps(system: str, source: str, folder: Path) -> tuple[Callable, Calla
                 one_step(batch)
                 yield
 
-    return prepare, steps
+    return prepare, steps, []
+
+
+def timed(seconds: dict[str, list[float]], part: str, function: Callable) -> Callable:
+    """The function, noting its CPU time."""
+
+    def wrapped(*args):
+        start = time.process_time()
+        result = function(*args)
+        seconds.setdefault(part, []).append(time.process_time() - start)
+        return result
+
+    return wrapped
+
+
+def run_profile(source: str, folder: Path) -> dict[str, float]:
+    """Milliseconds that the parts of a step take, silicon with forces; medians."""
+    prepare, _, opened = panna_steps("silicon", source, folder)
+    prepare()
+    loop, seconds = opened[0].loop, {}
+    step, data = loop.step, loop.train.source
+    predict = timed(seconds, "E and dE/dG (TensorFlow)", step._predict[True])
+    step._predict = {True: predict}
+    slopes = timed(seconds, "forces (core)", step.derivatives.slopes)
+    changes = timed(seconds, "the way back to dE/dG (core)", step.derivatives.changes)
+    step.derivatives = SimpleNamespace(slopes=slopes, changes=changes)
+    step._score = timed(seconds, "loss (TensorFlow)", step._score)
+    step._update = timed(seconds, "weights (TensorFlow)", step._update)
+    load = timed(seconds, "batch from memory", data.load)
+    train = timed(seconds, "whole step", step.train)
+    for number in range(20):
+        order = loop.train.order(number)[: loop.train.batch_size]
+        train(load(order), 1e-3, 1 + number)
+    return {part: 1e3 * float(np.median(values[5:])) for part, values in seconds.items()}
 
 
 def run_case(framework: str, system: str, source: str, folder: Path) -> dict[str, float]:
     """Frames per second of CPU time, seconds until the first step, and memory."""
     make = panna_steps if framework == "panna" else torch_steps
-    prepare, steps = make(system, source, folder)
+    prepare, steps, _ = make(system, source, folder)
     before, start = peak_bytes(), time.process_time()
     prepare()
     opened = time.process_time() - start
@@ -288,26 +322,39 @@ def jobs() -> list[tuple[str, str, str, str]]:
     return [*found, ("torchani: silicon, forces, on the fly", "torch", "silicon", "torchani")]
 
 
+def in_process(*case: str) -> dict[str, float]:
+    command = [sys.executable, __file__, "--case", *case]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
         framework, system, source, folder = args.case
-        say(json.dumps(run_case(framework, system, source, Path(folder))))
+        if framework == "profile":
+            say(json.dumps(run_profile(source, Path(folder))))
+        else:
+            say(json.dumps(run_case(framework, system, source, Path(folder))))
         return
-    say(header("tensorflow-cpu", "tensorflow", "numpy", "torch", "torchani"))
+    say(header("tensorflow-cpu", "numpy", "torch", "torchani"))
     say(f"one thread; medians of {args.rounds} interleaved runs\n")
     results: dict[str, list[dict[str, float]]] = {}
     with benchmark_data() as folder:
         for _ in range(args.rounds):
             for row, *case in jobs():
-                command = [sys.executable, __file__, "--case", *case, str(folder)]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                results.setdefault(row, []).append(json.loads(done.stdout.splitlines()[-1]))
+                results.setdefault(row, []).append(in_process(*case, str(folder)))
+        profiles = {
+            source: in_process("profile", "silicon", source, str(folder))
+            for source in ("stored", "on_the_fly")
+        }
     medians = {
         row: {key: float(np.median([one[key] for one in found])) for key in found[0]}
         for row, found in results.items()
@@ -322,6 +369,12 @@ def main() -> None:
         )  # fmt: skip
     headers = ["what", "frames/s", "opened, s", "memory, MB", "panna is faster by"]
     say(table(headers, rows))
+    say("\none step, silicon with forces, milliseconds; median of 15")
+    rows = [
+        [part, *(f"{profiles[source][part]:.1f}" for source in profiles)]
+        for part in profiles["stored"]
+    ]
+    say(table(["part", "stored", "on the fly"], rows))
 
 
 if __name__ == "__main__":

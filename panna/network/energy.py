@@ -1,7 +1,7 @@
 """Energies of atoms and their derivatives by the inputs of the networks, in TensorFlow.
 
-The atoms of each species are gathered, pass through their network, and the results are stitched
-together again: no atom is computed twice and no species costs what it does not have.
+Atoms come sorted by species: one array of inputs for each network, so that every shape is known
+when XLA compiles these functions.
 """
 
 from __future__ import annotations
@@ -12,82 +12,59 @@ import tensorflow as tf
 
 from panna.network.variables import NetworkVariables
 
+Networks = Sequence[NetworkVariables]
+Tensors = Sequence[tf.Tensor]
+ZERO = tf.UnconnectedGradients.ZERO
 
-def atomic_energies(
-    networks: Sequence[NetworkVariables], species: tf.Tensor, inputs: tf.Tensor
-) -> tf.Tensor:
+
+def atomic_energies(networks: Networks, inputs: Tensors) -> list[tf.Tensor]:
     """Energies of atoms without reference energies.
 
     Args:
       networks: one per species; their type is the precision of the calculation.
-      species: (N,) int32, position of the species in `networks`.
-      inputs: (N, g) of the networks, in their type.
+      inputs: (N_s, g) of the atoms of each species, in that type.
     Returns:
-      (N,) eV.
+      (N_s,) eV, for each species.
     """
-    atoms = _atoms_of_species(species, len(networks))
-    return _join(atoms, [n(_take(inputs, a)) for n, a in zip(networks, atoms, strict=True)])
+    return [network(x) for network, x in zip(networks, inputs, strict=True)]
 
 
 def energies_and_slopes(
-    networks: Sequence[NetworkVariables], species: tf.Tensor, inputs: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Energies (N,) as above, and their derivatives with respect to the inputs, (N, g)."""
-    atoms = _atoms_of_species(species, len(networks))
-    parts = [_take(inputs, mine) for mine in atoms]
+    networks: Networks, inputs: Tensors
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Energies as above, and their derivatives by the inputs, (N_s, g) for each species."""
     with tf.GradientTape() as tape:
-        tape.watch(parts)
-        energies = [network(x) for network, x in zip(networks, parts, strict=True)]
-    slopes = tape.gradient(energies, parts, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return _join(atoms, energies), _join(atoms, slopes)
+        tape.watch(inputs)
+        energies = atomic_energies(networks, inputs)
+    return energies, tape.gradient(energies, list(inputs), unconnected_gradients=ZERO)
 
 
 def parameter_gradients(
-    networks: Sequence[NetworkVariables],
+    networks: Networks,
     variables: Sequence[tf.Variable],
-    species: tf.Tensor,
-    inputs: tf.Tensor,
-    energies_bar: tf.Tensor,
-    slopes_bar: tf.Tensor,
+    inputs: Tensors,
+    energies_bar: Tensors,
+    slopes_bar: Tensors,
 ) -> list[tf.Tensor]:
     """Gradient with respect to `variables` of a function of the energies and their slopes.
 
     Args:
-      energies_bar: (N,) derivatives of the function with respect to the energies of the atoms.
-      slopes_bar: (N, g) the same with respect to the slopes dE/d(inputs).
+      energies_bar: (N_s,) derivatives of the function by the energies of the atoms.
+      slopes_bar: (N_s, g) the same by the slopes dE/d(inputs).
     """
-    atoms = _atoms_of_species(species, len(networks))
     with tf.GradientTape() as tape:
-        total = tf.zeros([], inputs.dtype)
-        for network, mine in zip(networks, atoms, strict=True):
-            # slopes_bar . dE/dx is the derivative of E along slopes_bar: forward mode, so that the
-            # reverse pass goes through the network once.
-            x = _take(inputs, mine)
-            with tf.autodiff.ForwardAccumulator(x, _take(slopes_bar, mine)) as along:
-                energies = network(x)
-            total += tf.reduce_sum(energies * _take(energies_bar, mine))
-            total += tf.reduce_sum(along.jvp(energies))
-    zero = tf.UnconnectedGradients.ZERO
-    return tape.gradient(total, list(variables), unconnected_gradients=zero)
+        energies, slopes = energies_and_slopes(networks, inputs)
+        total = tf.zeros([], inputs[0].dtype)
+        for found, bar in zip([*energies, *slopes], [*energies_bar, *slopes_bar], strict=True):
+            total += tf.reduce_sum(found * bar)
+    return tape.gradient(total, list(variables), unconnected_gradients=ZERO)
 
 
 def frame_energies(
     atomic: tf.Tensor, frame_of_atom: tf.Tensor, n_frames: tf.Tensor | int
 ) -> tf.Tensor:
-    """(N,) energies of atoms -> (B,) energies of frames, summed in float64."""
+    """(N,) energies of atoms -> (B,) energies of frames, summed in float64.
+
+    Atoms of frame -1 do not count.
+    """
     return tf.math.unsorted_segment_sum(tf.cast(atomic, tf.float64), frame_of_atom, n_frames)
-
-
-def _atoms_of_species(species: tf.Tensor, n_species: int) -> list[tf.Tensor | None]:
-    """Indices of the atoms of each species; None for "all of them", if there is only one."""
-    if n_species == 1:
-        return [None]
-    return [tf.cast(tf.squeeze(tf.where(species == s), 1), tf.int32) for s in range(n_species)]
-
-
-def _take(values: tf.Tensor, atoms: tf.Tensor | None) -> tf.Tensor:
-    return values if atoms is None else tf.gather(values, atoms)
-
-
-def _join(atoms: list[tf.Tensor | None], parts: list[tf.Tensor]) -> tf.Tensor:
-    return parts[0] if atoms[0] is None else tf.dynamic_stitch(atoms, parts)

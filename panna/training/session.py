@@ -144,7 +144,7 @@ def prepare_several(
             offsets,
             networks,
             start.model,
-            _loop(start, mine),
+            _loop(start, mine, statistics),
             start.checkpoint is not None,
             repeated,
             start.changed,
@@ -183,9 +183,10 @@ def _start(
     return _Start(config, checkpoint, model, position, now, changed, anew)
 
 
-def _loop(start: _Start, data: TrainingData) -> Loop:
+def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
     config, checkpoint, position = start.config, start.checkpoint, start.position
     step = _compiled_step(config, data, start.model)
+    step.lengths.expect(statistics.compositions, data.train.batch_size)
     if checkpoint is not None:
         restore(step, checkpoint, moments=not start.anew)
     validation = _identity(data)
@@ -272,6 +273,7 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         decay=training["average_decay"],
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
+        xla=training["xla"],
     )
 
 

@@ -30,6 +30,7 @@ from panna.network.energy import (
 from panna.network.forces import Derivatives
 from panna.network.variables import NetworkVariables
 from panna.training.adam import Adam
+from panna.training.by_species import BySpecies, Lengths
 from panna.training.clipping import Clipping
 from panna.training.objective import Objective
 from panna.training.regularisation import Regularisation
@@ -66,6 +67,7 @@ class Step:
       decay: of the averages.
       regularisation: of the weights, None for none; part of the loss of training only.
       clipping: of the gradient.
+      xla: compile with XLA: some seconds at the start, then two or three times faster.
     """
 
     def __init__(
@@ -80,72 +82,66 @@ class Step:
         decay: float,
         regularisation: Regularisation | None = None,
         clipping: Clipping | None = None,
+        xla: bool = False,
     ) -> None:
         self.networks, self.averaged, self.decay = list(networks), averaged, decay
         self.std, self.offsets = std, np.asarray(offsets, np.float64)
         self.objective, self.derivatives, self.optimiser = objective, derivatives, optimiser
         self.regularisation, self.clipping = regularisation, clipping or Clipping()
-        self._compile()
+        self.lengths = Lengths(len(self.networks), exact=not xla)
+        self._compile(xla)
 
-    def _compile(self) -> None:
+    def _compile(self, xla: bool) -> None:
         weights = self.networks[0].weights[0]
         g, dtype = weights.shape[0], weights.dtype
-        atoms = {
-            "species": tf.TensorSpec([None], tf.int32),
-            "inputs": tf.TensorSpec([None, g], dtype),
-        }
-        self._of_atoms = tuple(atoms)
+        each = len(self.networks)
+        inputs, numbers = tf.TensorSpec([None, g], dtype), tf.TensorSpec([None], dtype)
         labels = {
-            "species": atoms["species"],
+            "species": tf.TensorSpec([None], tf.int32),
             "frame_of_atom": tf.TensorSpec([None], tf.int64),
             "n_atoms": tf.TensorSpec([None], tf.int64),
             "energy": tf.TensorSpec([None], tf.float64),
             "weight": tf.TensorSpec([None], tf.float32),
         }
-        energies, number = tf.TensorSpec([None], dtype), tf.TensorSpec([], tf.float64)
-        vectors = tf.TensorSpec([None, 3], tf.float64)
-        sums = tf.TensorSpec([None], tf.float64)
+        size, sums = tf.TensorSpec([], tf.float64), tf.TensorSpec([None], tf.float64)
 
-        def compiled(graph: Callable, input_signature: list) -> Callable:
+        def graph(function: Callable, **options: Any) -> Callable:
             # Without autograph, which would take longer than the tracing itself.
-            made = tf.function(graph, input_signature=input_signature, autograph=False)
-            self._compiled.append(made)
+            made = tf.function(function, autograph=False, **options)
+            self._graphs.append(made)
             return made
 
-        self._compiled: list[Callable] = []
+        self._graphs: list[Callable] = []
+        # What changes variables stays outside: XLA would compile it anew in every step.
+        compiled = partial(graph, jit_compile=xla)
         if self.derivatives is None:
-            both = atoms | labels
-            self._labels = tuple(labels)
-            self._train_energies = compiled(self._energy_graph, input_signature=[both, number])
-            self._gradients = compiled(self._energy_gradients, input_signature=[both])
-            self._score_energies = compiled(self._energy_score, input_signature=[both])
+            both = [[inputs] * each, labels]
+            self._gradients = compiled(self._energy_gradients, input_signature=both)
+            self._update = graph(self._update_graph, input_signature=[*both, size])
+            self._score_energies = compiled(self._energy_score, input_signature=both)
             return
         labels["forces"] = tf.TensorSpec([None, 3], tf.float32)
         virials = tf.TensorSpec([None, 3, 3], tf.float64)
         if self._with_virials:
             labels["virial"] = virials
-        self._labels = tuple(labels)
         self._predict = {
             trained: compiled(
                 partial(self._predict_graph, self.networks if trained else self.evaluated),
-                input_signature=[atoms],
+                input_signature=[[inputs] * each],
             )
             for trained in (True, False)
         }
-        predicted = [energies, vectors, *[virials] * self._with_virials]
+        forces = tf.TensorSpec([None, 3], tf.float64)
+        predicted = [numbers, forces, *[virials] * self._with_virials]
         self._score = compiled(self._score_graph, input_signature=[labels, *predicted])
-        self._gradients = compiled(
-            self._gradient_graph, input_signature=[atoms, energies, atoms["inputs"], sums]
-        )
-        self._update = compiled(
-            self._update_graph,
-            input_signature=[atoms, energies, atoms["inputs"], sums, number],
-        )
+        bars = [[inputs] * each, [numbers] * each, [inputs] * each, sums]
+        self._gradients = compiled(self._gradient_graph, input_signature=bars)
+        self._update = graph(self._update_graph, input_signature=[*bars, size])
 
     def trace(self) -> None:
         """Makes all graphs now, not at their first use: TensorFlow's forward-mode derivatives
         cannot be traced by two threads at the same time (found with version 2.21)."""
-        for function in self._compiled:
+        for function in self._graphs:
             function.get_concrete_function()
 
     @property
@@ -163,62 +159,84 @@ class Step:
         If loss or gradients are not finite the weights stay as they were.
         """
         size = np.float64(self.optimiser.step_size(learning_rate, step))
-        if self.derivatives is None:
-            sums, norm = self._train_energies(self._atoms(batch) | self._of_frames(batch), size)
-        else:
-            atoms, sums, bars = self._forces_and_back(batch)
-            sums, norm = self._update(atoms, *bars, sums, size)
+        sums, norm = self._update(*self._graph_inputs(batch), size)
         return Outcome(sums.numpy(), float(norm))
 
     def validate(self, batch: Batch) -> Outcome:
         """Errors of a batch, with the averaged weights if there are any."""
         if self.derivatives is None:
-            sums = self._score_energies(self._atoms(batch) | self._of_frames(batch))
+            sums = self._score_energies(*self._energy_inputs(batch))
         else:
-            _, *predicted = self._predictions(batch, trained=False)
-            sums = self._score(self._of_frames(batch), *predicted)[0]
+            layout = self.lengths.sort(batch["species"])
+            inputs = layout.split(batch["descriptors"])
+            predicted = self._predictions(batch, layout, inputs, trained=False)
+            sums = self._score(self._labels(batch, layout), *predicted)[0]
         return Outcome(sums.numpy())
 
     def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
         """Sums of a batch and the gradient of its loss by each variable of the optimiser."""
-        if self.derivatives is None:
-            sums, gradients = self._gradients(self._atoms(batch) | self._of_frames(batch))
-        else:
-            atoms, sums, bars = self._forces_and_back(batch)
-            sums, gradients = self._gradients(atoms, *bars, sums)
+        sums, gradients = self._gradients(*self._graph_inputs(batch))
         return sums.numpy(), [gradient.numpy() for gradient in gradients]
 
-    # -- the parts of a step with forces -----------------------------------------------------------
+    # -- from batches to what the graphs take ------------------------------------------------------
 
-    def _predictions(self, batch: Batch, trained: bool):
-        """Inputs for TensorFlow; energies of the atoms, forces (N, 3) and virials (B, 3, 3)."""
-        atoms = self._atoms(batch)
-        energies, slopes = self._predict[trained](atoms)
-        pairs = self.derivatives.slopes(batch, slopes.numpy())
-        found = (atoms, energies, network_forces.forces_from(batch, pairs))
-        return (*found, network_forces.virials_from(batch, pairs)) if self._with_virials else found
+    def _graph_inputs(self, batch: Batch):
+        """What the gradient of the loss by the weights is calculated from."""
+        if self.derivatives is None:
+            return self._energy_inputs(batch)
+        return self._forces_and_back(batch)
+
+    def _energy_inputs(self, batch: Batch) -> tuple[list[np.ndarray], dict[str, Any]]:
+        """Inputs of the networks, and labels in the order of the species."""
+        layout = self.lengths.sort(batch["species"])
+        labels = {name: batch[name] for name in ("n_atoms", "energy", "weight")}
+        labels["species"] = np.concatenate(layout.split(batch["species"]))
+        labels["frame_of_atom"] = np.concatenate(layout.split(batch["frame_of_atom"], -1))
+        return layout.split(batch["descriptors"]), labels
+
+    def _labels(self, batch: Batch, layout: BySpecies) -> dict[str, Any]:
+        """In the order of the batch."""
+        names = ("n_atoms", "energy", "weight", *["virial"] * self._with_virials)
+        labels = {name: batch[name] for name in names}
+        labels |= {name: layout.pad(batch[name]) for name in ("species", "forces")}
+        labels["frame_of_atom"] = layout.pad(batch["frame_of_atom"], -1)
+        return labels
+
+    def _predictions(self, batch: Batch, layout: BySpecies, inputs, trained: bool):
+        """Energies of the atoms, forces (N, 3), and virials (B, 3, 3) if they are trained."""
+        energies, slopes = self._predict[trained](inputs)
+        slopes = layout.join([slope.numpy() for slope in slopes])
+        pairs = self.derivatives.slopes(batch, slopes)
+        energies = layout.join([energy.numpy() for energy in energies])
+        found = [layout.pad(energies), layout.pad(network_forces.forces_from(batch, pairs))]
+        return [*found, network_forces.virials_from(batch, pairs)] if self._with_virials else found
 
     def _forces_and_back(self, batch: Batch):
-        """Inputs for TensorFlow, sums, and derivatives of the loss by energies and slopes."""
-        atoms, *predicted = self._predictions(batch, trained=True)
-        sums, energies_bar, *others = self._score(self._of_frames(batch), *predicted)
-        pairs_bar = network_forces.slope_gradients(batch, *[bar.numpy() for bar in others])
+        """Inputs of the networks, derivatives of the loss by energies and slopes, and sums."""
+        layout, n = self.lengths.sort(batch["species"]), len(batch["species"])
+        inputs = layout.split(batch["descriptors"])
+        predicted = self._predictions(batch, layout, inputs, trained=True)
+        sums, energies_bar, forces_bar, *virials_bar = self._score(
+            self._labels(batch, layout), *predicted
+        )
+        pairs_bar = network_forces.slope_gradients(
+            batch, forces_bar.numpy()[:n], *[bar.numpy() for bar in virials_bar]
+        )
         slopes_bar = self.derivatives.changes(batch, pairs_bar)
-        dtype = atoms["inputs"].dtype
-        return atoms, sums, (energies_bar, slopes_bar.astype(dtype, copy=False))
-
-    def _atoms(self, batch: Batch) -> dict[str, Any]:
-        return {"species": batch["species"], "inputs": batch["descriptors"]}
-
-    def _of_frames(self, batch: Batch) -> dict[str, Any]:
-        return {name: batch[name] for name in self._labels}
+        slopes_bar = slopes_bar.astype(inputs[0].dtype, copy=False)
+        return (
+            inputs,
+            layout.split(energies_bar.numpy()[:n]),
+            layout.split(slopes_bar),
+            sums,
+        )
 
     # -- graphs ------------------------------------------------------------------------------------
 
-    def _predict_graph(self, networks, atoms):
-        """Energies of atoms and dE/dG."""
-        energies, slopes = energies_and_slopes(networks, atoms["species"], atoms["inputs"])
-        return energies, self._per_descriptor(atoms["species"], slopes)
+    def _predict_graph(self, networks, inputs):
+        """Energies of atoms and dE/dG, by species."""
+        energies, slopes = energies_and_slopes(networks, inputs)
+        return energies, self._per_descriptor(slopes)
 
     def _score_graph(self, labels, *predicted):
         """Sums, and derivatives of the loss by energies, forces and virials."""
@@ -233,13 +251,12 @@ class Step:
             )
         return sums, *tape.gradient(loss, predicted)
 
-    def _gradient_graph(self, atoms, energies_bar, slopes_bar, sums):
+    def _gradient_graph(self, inputs, energies_bar, slopes_bar, sums):
         """Sums and gradients, both with the penalty on the weights."""
-        species = atoms["species"]
         # slopes_bar belongs to dE/dG = dE/d(inputs) / std.
-        scaled = self._per_descriptor(species, slopes_bar)
+        scaled = self._per_descriptor(slopes_bar)
         gradients = parameter_gradients(
-            self.networks, self.optimiser.variables, species, atoms["inputs"], energies_bar, scaled
+            self.networks, self.optimiser.variables, inputs, energies_bar, scaled
         )
         return self._penalised(sums, gradients)
 
@@ -248,25 +265,22 @@ class Step:
             return sums, gradients
         return self.regularisation.added(self.networks, self.optimiser.variables, sums, gradients)
 
-    def _update_graph(self, atoms, energies_bar, slopes_bar, sums, step_size):
-        sums, gradients = self._gradient_graph(atoms, energies_bar, slopes_bar, sums)
+    def _update_graph(self, *inputs_and_step_size):
+        *inputs, step_size = inputs_and_step_size
+        sums, gradients = self._gradients(*inputs)
         return sums, self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
 
-    def _energy_score(self, batch):
-        energies = atomic_energies(self.evaluated, batch["species"], batch["inputs"])
-        return self.objective(self._energy_errors(batch, energies), None, batch)[1]
+    def _energy_score(self, inputs, labels):
+        energies = tf.concat(atomic_energies(self.evaluated, inputs), 0)
+        return self.objective(self._energy_errors(labels, energies), None, labels)[1]
 
-    def _energy_gradients(self, batch):
+    def _energy_gradients(self, inputs, labels):
         with tf.GradientTape() as tape:
-            energies = atomic_energies(self.networks, batch["species"], batch["inputs"])
-            loss, sums = self.objective(self._energy_errors(batch, energies), None, batch)
+            energies = tf.concat(atomic_energies(self.networks, inputs), 0)
+            loss, sums = self.objective(self._energy_errors(labels, energies), None, labels)
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, self.optimiser.variables, unconnected_gradients=zero)
         return self._penalised(sums, gradients)
-
-    def _energy_graph(self, batch, step_size):
-        sums, gradients = self._energy_gradients(batch)
-        return sums, self._apply(gradients, tf.reduce_all(tf.math.is_finite(sums)), step_size)
 
     def _energy_errors(self, labels, energies: tf.Tensor) -> tf.Tensor:
         """(B,) float64: predicted minus reference energies of the frames."""
@@ -275,12 +289,14 @@ class Step:
         reference = labels["energy"] - frame_energies(offsets, frame, n_frames)
         return frame_energies(energies, frame, n_frames) - reference
 
-    def _per_descriptor(self, species: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
-        """Divides rows of atoms by the standard deviations of the descriptors."""
+    def _per_descriptor(self, slopes: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Divides the rows of each species by the standard deviations of its descriptors."""
         if self.std is None:
             return slopes
-        inverse = tf.constant(1.0 / self.std, slopes.dtype)
-        return slopes * (inverse if len(self.std) == 1 else tf.gather(inverse, species))
+        return [
+            slope * tf.constant(1.0 / std, slope.dtype)
+            for slope, std in zip(slopes, self.std, strict=True)
+        ]
 
     def _apply(self, gradients, finite: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
         """One step of the optimiser if everything is finite; the norm of the gradient."""

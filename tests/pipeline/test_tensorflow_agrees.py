@@ -20,6 +20,7 @@ from panna.network.parameters import Model
 from panna.network.variables import NetworkVariables
 from panna.potential.compiled import open_potential, pair_gradient
 from panna.potential.panna_in import write_potential
+from panna.training.by_species import Lengths
 
 AGREEMENT = 1e-9  # relative, as the design promises
 
@@ -72,11 +73,13 @@ def by_tensorflow(model: Model, neighbours, scaling: Scaling | None = None):
     species = np.asarray(neighbours.species)
     g = evaluate.compute(TWO_SPECIES, neighbours, 1)
     inputs = network_inputs(scaling, species, g, "float64")
-    energies, slopes = energies_and_slopes(variables, tf.constant(species), tf.constant(inputs))
-    gradients = slopes.numpy() / (1.0 if scaling is None else scaling.std[species])
+    layout = Lengths(2, exact=True).sort(species)
+    energies, slopes = energies_and_slopes(variables, list(map(tf.constant, layout.split(inputs))))
+    energies, slopes = (layout.join([part.numpy() for part in x]) for x in (energies, slopes))
+    gradients = slopes / (1.0 if scaling is None else scaling.std[species])
     batch = dict(zip(("species", "first", "index", "vectors"), astuple(neighbours), strict=True))
     forces = forces_from(batch, OnTheFly(TWO_SPECIES, threads=1).slopes(batch, gradients))
-    return energies.numpy(), gradients, forces
+    return energies, gradients, forces
 
 
 @pytest.mark.parametrize("activation", ["gaussian", "tanh", "relu"])

@@ -62,7 +62,9 @@ def derivatives(source):
     ]
 
 
-def a_step(source="on_the_fly", trainable=(True, True, True), averaged=False, **objective):
+def a_step(
+    source="on_the_fly", trainable=(True, True, True), averaged=False, xla=False, **objective
+):
     """A step with fresh networks, always the same ones."""
     networks = [
         initial_network(
@@ -83,6 +85,7 @@ def a_step(source="on_the_fly", trainable=(True, True, True), averaged=False, **
         derivatives(source),
         Adam(trainable_variables(variables), AdamOptions()),
         0.9,
+        xla=xla,
     )
 
 
@@ -96,6 +99,18 @@ def test_both_sources_of_derivatives_give_the_same_gradients(stress_cost, batch)
     for one, other in zip(stored[1], flying[1], strict=True):
         worst = np.abs(one - other).max() / np.abs(other).max()
         assert worst < 1e-5, f"relative difference {worst:.1e}"  # float32 of the stored elements
+
+
+@pytest.mark.parametrize("source", ["on_the_fly", "none"])
+def test_xla_gives_the_same_for_batches_of_any_size(source, batch):
+    """Padded arrays, too: there is room for more atoms than the batch has."""
+    step, plain = (a_step(source, xla=xla, stress_cost=1.0) for xla in (True, False))
+    step.lengths.expect(np.array([[20.0, 20.0], [30.0, 10.0]]), 2)
+    for number in (1, 2):
+        outcomes = [one.train(batch, RATE, number) for one in (step, plain)]
+        np.testing.assert_allclose(outcomes[0].sums, outcomes[1].sums, rtol=1e-9)
+        assert outcomes[0].gradient_norm == pytest.approx(outcomes[1].gradient_norm, rel=1e-9)
+    np.testing.assert_allclose(step.validate(batch).sums, plain.validate(batch).sums, rtol=1e-9)
 
 
 def test_mixed_precision_changes_gradients_by_single_rounding(batch):
@@ -151,7 +166,7 @@ def predictions(batch):
 def test_a_penalty_belongs_to_the_gradients_and_sums_of_training_only(source, batch):
     step, plain = a_step(source), a_step(source)
     step.regularisation = Regularisation(wscale_l1=0.1, bscale_l2=0.3)
-    step._compile()
+    step._compile(xla=False)
     sums, gradients = step.gradients(batch)
     _, without = plain.gradients(batch)
     for variable, found, expected in zip(step.optimiser.variables, gradients, without, strict=True):
@@ -169,7 +184,7 @@ def test_clipped_gradients_are_those_that_the_optimiser_gets(batch):
     """Adam forgets the length of a constant gradient, but not its moments."""
     plain, clipped = a_step(), a_step()
     clipped.clipping = Clipping(norm=1e-3)
-    clipped._compile()
+    clipped._compile(xla=False)
     norm = plain.train(batch, RATE, 1).gradient_norm
     assert clipped.train(batch, RATE, 1).gradient_norm == norm > 1e-3
     moments = [tf.linalg.global_norm(step.optimiser.first) for step in (plain, clipped)]

@@ -41,13 +41,28 @@ PANNA_INLINE void block_columns(const Real* block, long pairs, long size, const 
 // dg[component] = sum over pairs and xyz of block * tangents
 inline void block_change(const Real* block, long pairs, long size, const double* tangents,
                          Real* dg) {
-  long i = 0;
-  for (; i + 6 * W <= size; i += 6 * W) block_columns<6>(block, pairs, size, tangents, i, dg);
-  for (; i + W <= size; i += W) block_columns<1>(block, pairs, size, tangents, i, dg);
-  for (; i < size; ++i) {
-    Real total = 0;
-    for (long k = 0; k < 3 * pairs; ++k)
-      total += static_cast<Real>(tangents[k]) * block[k * size + i];
-    dg[i] = total;
+  if (size < W) {
+    for (long i = 0; i < size; ++i) {
+      Real total = 0;
+      for (long k = 0; k < 3 * pairs; ++k)
+        total += static_cast<Real>(tangents[k]) * block[k * size + i];
+      dg[i] = total;
+    }
+    return;
   }
+  auto columns = [&](auto registers, long start) {
+    block_columns<decltype(registers)::value>(block, pairs, size, tangents, start, dg);
+  };
+  long i = 0;
+  for (; i + 6 * W <= size; i += 6 * W) columns(Width<6>{}, i);
+  switch ((size - i) / W) {
+    case 5: columns(Width<5>{}, i); break;
+    case 4: columns(Width<4>{}, i); break;
+    case 3: columns(Width<3>{}, i); break;
+    case 2: columns(Width<2>{}, i); break;
+    case 1: columns(Width<1>{}, i); break;
+    default: break;
+  }
+  // What is left fills no register: the last one begins earlier and calculates some again.
+  if (size % W != 0) columns(Width<1>{}, size - W);
 }
