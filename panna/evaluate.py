@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__" and not __package__:
     # Started as a script: prefer the installed package, fall back to the checkout.
@@ -20,13 +20,15 @@ from panna.text import listed
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
+    from panna.evaluation.committee import Committee, MemberSpread
     from panna.evaluation.errors import Predictions, References, Statistics
     from panna.evaluation.networks import NamedNetwork
     from panna.evaluation.structures import StructureSet
 
 DESCRIPTION = """\
 Evaluate trained networks on structures with known energies and forces: RMSE, MAE and largest error
-on the screen and in summary.json, all numbers in <step>.dat and <step>_forces.dat, parity plots."""
+on the screen and in summary.json, all numbers in <step>.dat and <step>_forces.dat, parity plots.
+Of a committee the members, their mean and their standard deviation."""
 
 EPILOG = """\
 example of an ini file:
@@ -60,7 +62,9 @@ def _run(argv: list[str] | None) -> None:
     config = read_config(args.config, EVALUATE)
     say_notes(config.notices)
 
+    from panna.evaluation.committee import committees
     from panna.evaluation.setup import open_data, open_networks
+    from panna.evaluation.summary import SUMMARY, write_summary
 
     networks = open_networks(config)
     data = open_data(config, networks)
@@ -68,9 +72,19 @@ def _run(argv: list[str] | None) -> None:
     make_folder(eval_dir)
     _say_plan(config, networks, data)
     references, predictions = _evaluate(config, networks, data)
-    statistics = _write(config, eval_dir, data, networks, references, predictions)
-    _say_errors(networks, statistics)
+    found = committees(networks, predictions)
+    statistics, files = _write_networks(config, eval_dir, networks, references, predictions)
+    means, spreads, entries = _write_committees(config, eval_dir, references, found)
+    write_summary(eval_dir / SUMMARY, data, references, networks, statistics, files, entries)
+    if found:
+        both = [*(committee.network for committee in found), *networks]
+        _say_errors(both, [*means, *statistics], len(found))
+        _say_spreads(found, spreads, means)
+    else:
+        _say_errors(networks, statistics, len(networks))
     say(f"\nWritten to {eval_dir}: summary.json and, for each network, numbers and plots")
+    if found:
+        say("  the same for the mean of the members; standard deviations in *_std.dat, *spread.png")
 
 
 def _evaluate(
@@ -93,25 +107,26 @@ def _evaluate(
     return results
 
 
-def _write(
+def _write_networks(
     config: Config,
     eval_dir: Path,
-    data: StructureSet,
     networks: list[NamedNetwork],
     references: References,
     predictions: list[Predictions],
-) -> list[Statistics]:
+) -> tuple[list[Statistics], list[list[Path]]]:
     from panna.evaluation.errors import Statistics
-    from panna.evaluation.summary import SUMMARY, write_network, write_summary
+    from panna.evaluation.summary import write_network
 
     options = config["VALIDATION_OPTIONS"]
     statistics, files = [], []
     with Progress(len(networks), "writing", "networks") as progress:
         for network, predicted in zip(networks, predictions, strict=True):
             statistics.append(Statistics.of(references, predicted, network.model.species))
+            folder = eval_dir / network.member
+            make_folder(folder)
             files.append(
                 write_network(
-                    eval_dir,
+                    folder,
                     network,
                     references,
                     predicted,
@@ -120,8 +135,31 @@ def _write(
                 )
             )
             progress.advance()
-    write_summary(eval_dir / SUMMARY, data, references, networks, statistics, files)
-    return statistics
+    return statistics, files
+
+
+def _write_committees(
+    config: Config,
+    eval_dir: Path,
+    references: References,
+    found: list[Committee],
+) -> tuple[list[Statistics], list[MemberSpread], list[dict[str, Any]]]:
+    """Errors of the means, spreads, and entries of the summary."""
+    from panna.evaluation.committee import MemberSpread
+    from panna.evaluation.errors import Statistics
+    from panna.evaluation.summary import committee_entry, write_committee
+
+    options = config["VALIDATION_OPTIONS"]
+    means, spreads, entries = [], [], []
+    for committee in found:
+        species = committee.network.model.species
+        means.append(Statistics.of(references, committee.mean, species))
+        spreads.append(MemberSpread.of(references, committee))
+        written = write_committee(
+            eval_dir, references, committee, options["add_offset"], options["plots"]
+        )
+        entries.append(committee_entry(committee, means[-1], spreads[-1], written))
+    return means, spreads, entries
 
 
 def _say_plan(config: Config, networks: list[NamedNetwork], data: StructureSet) -> None:
@@ -139,15 +177,20 @@ def _say_plan(config: Config, networks: list[NamedNetwork], data: StructureSet) 
     )
 
 
-def _say_errors(networks: list[NamedNetwork], statistics: list[Statistics]) -> None:
+def _say_errors(
+    networks: list[NamedNetwork], statistics: list[Statistics], candidates: int
+) -> None:
+    """The table of all, and the details of the best one of the first `candidates`."""
     from panna.evaluation import summary
 
     say(f"\nErrors: {summary.UNITS}")
     say(summary.error_table(networks, statistics))
-    best = min(range(len(networks)), key=lambda k: _energy_rmse(statistics[k]))
+    best = min(range(candidates), key=lambda k: _energy_rmse(statistics[k]))
     chosen = statistics[best]
-    if len(networks) > 1:
+    if candidates > 1:
         say(f"\nSmallest E RMSE: {networks[best].title}; below, its errors in detail")
+    elif len(networks) > 1:
+        say(f"\n{networks[best].title}, its errors in detail")
     if chosen.per_atom is None:
         say("The structures have no reference energies")
     else:
@@ -157,6 +200,18 @@ def _say_errors(networks: list[NamedNetwork], statistics: list[Statistics]) -> N
         say("\n" + summary.species_table(chosen))
     if chosen.groups:
         say("\n" + summary.group_table(chosen))
+
+
+def _say_spreads(
+    found: list[Committee], spreads: list[MemberSpread], means: list[Statistics]
+) -> None:
+    from panna.evaluation.committee import largest_table, spread_table
+
+    say("\nSpread (standard deviation of the members) and error of the mean, root mean squares:")
+    say(spread_table(found, spreads))
+    best = min(range(len(means)), key=lambda k: _energy_rmse(means[k]))
+    say(f"\nLargest spread, {found[best].network.title}; E per atom in meV/atom, F in eV/angstrom")
+    say(largest_table(spreads[best]))
 
 
 def _energy_rmse(statistics: Statistics) -> float:

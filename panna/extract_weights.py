@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Export a trained network: as a potential for LAMMPS, KIM and ASE (panna.in and weights), or as
 arrays (networks_metadata.json and .npy files) to evaluate or to start another training from. The
-energies of the exported files are compared with the network before anything appears."""
+energies of the exported files are compared with the network before anything appears. Of a
+committee all members, each in a folder of its own: output_dir/member_1, ..."""
 
 EPILOG = """\
 example of an ini file:
@@ -63,67 +64,80 @@ def _run(argv: list[str] | None) -> None:
 
     io = config["IO_INFORMATION"]
     check_replaceable(io["output_dir"])
-    model = _read_model(config)
+    models = _read_models(config)
     if io["output_type"] == "LAMMPS":
-        _export_potential(io, model)
+        _export_potentials(io, models)
     else:
-        _export_networks(io, model)
+        _export_networks(io, models)
 
 
-def _read_model(config: Config) -> Model:
-    """The network of the checkpoint, checked against what the ini file says about it."""
-    from panna.evaluation.networks import from_checkpoints
+def _read_models(config: Config) -> dict[str, Model]:
+    """The networks of the checkpoints, checked against what the ini file says about them.
+
+    By the names of the members of a committee; "" for the network of an ordinary training.
+    """
+    from panna.evaluation.networks import from_checkpoints, from_members
     from panna.evaluation.setup import check_offsets, check_species
+    from panna.members import list_members
     from panna.potential.descriptor_source import read_descriptor_input, with_descriptor
 
     io = config["IO_INFORMATION"]
-    (network,) = from_checkpoints(io["train_dir"], [io["step_number"]])
-    check_species(config, "IO_INFORMATION", "species_list", network)
-    check_offsets(config, "IO_INFORMATION", "species_offsets", network)
-    model = network.model
-    if io["gvector_input"] is not None:
-        parameters = read_descriptor_input(io["gvector_input"])
-        model = with_descriptor(model, parameters, io["gvector_input"])
-    rows = [
-        ("configuration", str(config.path)),
-        ("checkpoint", f"{network.source} ({network.title})"),
-    ]
+    steps, members = [io["step_number"]], list_members(io["train_dir"])
+    networks = from_members(members, steps) if members else from_checkpoints(io["train_dir"], steps)
+    say(f"Export of {'the networks of a committee' if members else 'a trained network'}")
+    say_facts([("configuration", str(config.path))])
+    models = {}
+    for network in networks:
+        check_species(config, "IO_INFORMATION", "species_list", network)
+        check_offsets(config, "IO_INFORMATION", "species_offsets", network)
+        model = network.model
+        if io["gvector_input"] is not None:
+            parameters = read_descriptor_input(io["gvector_input"])
+            model = with_descriptor(model, parameters, io["gvector_input"])
+        models[network.member] = model
+        say_facts([("checkpoint", f"{network.source} ({network.title})")])
+    model = networks[0].model
+    rows = []
     for symbol, one, offset in zip(model.species, model.networks, model.offsets, strict=True):
         layers = ":".join(map(str, (one.g_size, *one.sizes)))
         kinds = ":".join(one.activations)
         rows.append((symbol, f"{layers}, {kinds}, reference energy {offset:.6f} eV"))
-    say("Export of a trained network")
     say_facts(rows)
-    return model
+    return models
 
 
-def _export_potential(io: dict[str, Any], model: Model) -> None:
+def _export_potentials(io: dict[str, Any], models: dict[str, Model]) -> None:
     from panna.potential.agreement import check_potential
     from panna.potential.export import export_directory
     from panna.potential.panna_in import choose_gversion, descriptor_of, write_potential
 
     target, name, gversion = io["output_dir"], io["output_file"], io["gvector_version"]
-    frames = _frames(io["check_dir"], model) if io["check_dir"] is not None else None
+    first = next(iter(models.values()))
+    frames = _frames(io["check_dir"], first) if io["check_dir"] is not None else None
+    source = f"structures of {io['check_dir']}"
+    agreements = {}
     with export_directory(target) as folder:
-        written = write_potential(model, folder, name, gversion)
-        agreement = check_potential(model, folder, name, frames, f"structures of {io['check_dir']}")
-    used = choose_gversion(descriptor_of(model), gversion)
-    _say_done(target, [path.name for path in written], agreement)
-    _say_published(model, used)
-    _say_next(target, name, model)
+        for member, model in models.items():
+            written = write_potential(model, folder / member, name, gversion)
+            agreements[member] = check_potential(model, folder / member, name, frames, source)
+    used = choose_gversion(descriptor_of(first), gversion)
+    _say_done(target, [path.name for path in written], agreements)
+    _say_published(first, used)
+    _say_next(target, name, first, list(models))
 
 
-def _export_networks(io: dict[str, Any], model: Model) -> None:
+def _export_networks(io: dict[str, Any], models: dict[str, Model]) -> None:
     from panna.potential.agreement import check_networks
     from panna.potential.export import export_directory
     from panna.potential.panna_networks import write_networks
 
-    target = io["output_dir"]
+    target, agreements = io["output_dir"], {}
     with export_directory(target) as folder:
-        written = write_networks(model, folder)
-        agreement = check_networks(model, folder)
-    _say_done(target, [path.name for path in written], agreement)
-    if not model.descriptor:
+        for member, model in models.items():
+            written = write_networks(model, folder / member)
+            agreements[member] = check_networks(model, folder / member)
+    _say_done(target, [path.name for path in written], agreements)
+    if not next(iter(models.values())).descriptor:
         say(
             "\nnote: the network does not know the parameters of its descriptor (its training data "
             "came without them); give gvector_input to store them with it"
@@ -138,9 +152,12 @@ def _frames(directory: Path, model: Model) -> list[Frame]:
     return [s.frame for s in data.subset(CHECKED_FRAMES, seed=0) if s.frame is not None]
 
 
-def _say_done(target: Path, names: list[str], agreement: Agreement) -> None:
-    say_facts([("checked", str(agreement))])
-    say(f"\nWritten to {target}: {listed(names)}")
+def _say_done(target: Path, names: list[str], agreements: dict[str, Agreement]) -> None:
+    for member, agreement in agreements.items():
+        say_facts([("checked", f"{member}: {agreement}" if member else str(agreement))])
+    members = [member for member in agreements if member]
+    where = f"{target}: {listed(members)}, each with " if members else f"{target}: "
+    say(f"\nWritten to {where}{listed(names)}")
 
 
 def _say_published(model: Model, gversion: int) -> None:
@@ -157,10 +174,12 @@ def _say_published(model: Model, gversion: int) -> None:
         say(f"  (there, energies are shifted by a constant of up to {shift:.1e} eV per atom)")
 
 
-def _say_next(target: Path, name: str, model: Model) -> None:
-    folder = str(target) if not any(c.isspace() for c in str(target)) else f'"{target}"'
+def _say_next(target: Path, name: str, model: Model, members: list[str]) -> None:
+    one = str(target / members[0])
+    folder = f'"{one}"' if any(c.isspace() for c in one) else one
     species = " ".join(model.species)
-    say("\nIn LAMMPS (one species for each atom type, in the order of types):")
+    which = "; one of the members" if len(members) > 1 else ""
+    say(f"\nIn LAMMPS (one species for each atom type, in the order of types{which}):")
     say("  units       metal")
     say("  pair_style  panna")
     say(f"  pair_coeff  * * {folder} {name} {species}")
@@ -168,6 +187,11 @@ def _say_next(target: Path, name: str, model: Model) -> None:
     say("  from panna.potential.calculator import PANNA")
     arguments = repr(str(target)) if name == "panna.in" else f"{str(target)!r}, {name!r}"
     say(f"  atoms.calc = PANNA({arguments})")
+    if len(members) > 1:
+        say("  # the mean of all members; their standard deviations, after a calculation:")
+        say('  atoms.calc.results["energy_std"], atoms.calc.results["forces_std"]')
+        say("Errors and spread: panna_evaluate with")
+        say(f"  networks_format = LAMMPS, networks_folder = {target}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from panna.config.arguments import config_parser
 from panna.console import Progress, say, say_facts, say_notes, table
 from panna.errors import ConfigError, run_program
 from panna.files import only_writer
-from panna.text import counted
+from panna.text import counted, listed
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
@@ -33,7 +34,8 @@ checkpoint when the same command is given again, with the same result as without
 
 EPILOG = """\
 files in train_dir: checkpoints/step_N.npz, best.npz (smallest validation loss), metrics.csv (one
-row per epoch), tensorboard/ (tensorboard --logdir TRAIN_DIR)."""
+row per epoch), tensorboard/ (tensorboard --logdir TRAIN_DIR). With committee = N they are in
+train_dir/member_1 to member_N."""
 
 CLUSTER_FLAGS = ("list_of_nodes", "task_index_variable", "parameter_servers", "communication_port")
 
@@ -73,15 +75,35 @@ def _run(argv: list[str] | None) -> int:
         pipeline["intra_op_parallelism_threads"],
         config["IO_INFORMATION"]["log_device_placement"],
     )
-    from panna.training.session import prepare
+    from panna.training.committee import member_configs
+    from panna.training.session import prepare_several
 
-    with only_writer(config["IO_INFORMATION"]["train_dir"], "panna_train"):
-        session = prepare(config, _reading)
-        _say_plan(config, session, device)
-        if session.finished:
-            say(f"\nNothing is left to do; for a longer training raise {_limit(session)}.")
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    with ExitStack() as held:
+        held.enter_context(only_writer(train_dir, "panna_train"))
+        members = member_configs(config, pipeline["intra_op_parallelism_threads"] or _cores())
+        folders = [one["IO_INFORMATION"]["train_dir"] for one in members]
+        for folder in folders if len(folders) > 1 else ():
+            held.enter_context(only_writer(folder, "panna_train"))
+        sessions = prepare_several(config, members, _reading)
+        _say_plan(config, sessions, device)
+        if all(session.finished for session in sessions):
+            limits = ", ".join(dict.fromkeys(map(_limit, sessions)))
+            say(f"\nNothing is left to do; for a longer training raise {limits}.")
             return 0
-        return _train(config, session)
+        if len(sessions) == 1:
+            return _train(config, sessions[0])
+        return _train_committee(
+            config, {f.name: one for f, one in zip(folders, sessions, strict=True)}
+        )
+
+
+def _cores() -> int:
+    """Cores that this process may use; OMP_NUM_THREADS holds for all members together."""
+    allowed = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if allowed else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) else cores
 
 
 def _limit(session: Session) -> str:
@@ -94,7 +116,8 @@ def _reading(total: int) -> Iterator[Callable[[int], None]]:
         yield progress.advance
 
 
-def _say_plan(config: Config, session: Session, device: str) -> None:
+def _say_plan(config: Config, sessions: Sequence[Session], device: str) -> None:
+    session = sessions[0]
     data, model, training = session.data, session.model, config["TRAINING_PARAMETERS"]
     io, rate = config["IO_INFORMATION"], session.loop.schedule
     forces = "with" if data.summary.has_forces else "without"
@@ -120,7 +143,7 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
     final = rate(session.total_steps - 1)
     rows += [
         ("derivatives", data.derivatives),
-        ("precision", f"{training['precision']}, seed {training['seed']}, on {device}"),
+        ("precision", f"{training['precision']}, {_seeds(sessions)}, on {device}"),
         (
             "length",
             f"{session.total_steps} steps, {session.epochs:.6g} epochs of {data.train.n_batches} "
@@ -128,13 +151,38 @@ def _say_plan(config: Config, session: Session, device: str) -> None:
         ),
         ("to", str(io["train_dir"])),
     ]
+    if len(sessions) > 1:
+        say(f"Training of a committee on {io['data_dir']}")
+        rows += _state_of_members(sessions)
+    else:
+        say(f"Training on {io['data_dir']}")
+        if session.continued:
+            rows.append(("continued", f"after step {session.position.step}"))
     if session.continued:
-        rows.append(("continued", f"after step {session.position.step}"))
         rows += [("", f"{key} is another one now") for key in session.changed]
-    say(f"Training on {io['data_dir']}")
     say_facts(rows)
     for warning in session.warnings:
         say(f"warning: {warning}")
+
+
+def _seeds(sessions: Sequence[Session]) -> str:
+    seeds = [one.data.train.seed for one in sessions]
+    return f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+
+
+def _state_of_members(sessions: Sequence[Session]) -> list[tuple[str, str]]:
+    threads = sessions[0].loop.threads
+    each = f", {counted(threads, 'core')} each" if threads else ""
+    rows = [("committee", f"{len(sessions)} members side by side{each}")]
+    for session in sessions:
+        if session.finished:
+            text = f"finished, step {session.position.step}"
+        elif session.continued:
+            text = f"continued after step {session.position.step}"
+        else:
+            text = "new"
+        rows.append(("", f"{session.loop.options.train_dir.name} {text}"))
+    return rows
 
 
 def _virials(session: Session) -> str:
@@ -190,6 +238,43 @@ def _say_result(config: Config, session: Session) -> None:
         say(f"  best.npz, the model of step {position.best_step}: step_number = best")
     say(f"Look at it: tensorboard --logdir {train_dir}")
     say(f"Next: panna_evaluate and panna_extract_weights, both with train_dir = {train_dir}")
+
+
+def _train_committee(config: Config, members: dict[str, Session]) -> int:
+    from panna.training.committee import run_members
+
+    left = [one for one in members.values() if not one.finished]
+    steps = [one.total_steps - min(one.position.step, one.total_steps) for one in left]
+    total = sum(steps) + config["TRAINING_PARAMETERS"]["lbfgs_steps"] * len(left)
+    interval = config["IO_INFORMATION"]["progbar_interval"]
+    with Progress(total, "training", "steps", interval) as progress:
+        signal = run_members(members, progress.advance)
+    if signal is not None:
+        reached = ", ".join(f"{name} {one.position.step}" for name, one in members.items())
+        say(f"Stopped after these steps of {left[0].total_steps}: {reached}.")
+        say("The checkpoints are written; the same command continues the training.")
+        return 128 + signal
+    for name, one in members.items():
+        if one.loop.stopped_early:
+            epochs = counted(one.position.epochs_without_progress(), "epoch")
+            say(f"{name} stopped after step {one.position.step}: {epochs} without progress")
+    _say_committee(config, members)
+    return 0
+
+
+def _say_committee(config: Config, members: dict[str, Session]) -> None:
+    from panna.training.committee import result_table
+
+    what, text = result_table(members)
+    say(f"\nErrors, {what}:")
+    say(text)
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    say(f"\nWritten to {train_dir}: {listed(list(members))}, each a complete training")
+    say(f"Look at them: tensorboard --logdir {train_dir}")
+    say(
+        "Next: panna_evaluate and panna_extract_weights, both with train_dir = "
+        f"{train_dir}; they take all members together"
+    )
 
 
 def _row(what: str, errors: Errors) -> list[str | None]:

@@ -50,14 +50,14 @@ IO = Section(
             "train_dir",
             path,
             None,
-            meaning="folder of the training, with its checkpoints",
+            meaning="folder of the training, with its checkpoints, or of a committee",
             aliases=("networks_dir",),
         ),
         Key(
             "networks_folder",
             path,
             Path("saved_networks"),
-            meaning="folder of an exported network (networks_format PANNA or LAMMPS)",
+            meaning="folder of an exported network or committee (networks_format PANNA or LAMMPS)",
         ),
         Key(
             "potential_file",

@@ -22,7 +22,7 @@ IO = Section(
         Key(
             "train_dir",
             path,
-            meaning="folder of the training, with its checkpoints",
+            meaning="folder of the training, with its checkpoints, or of a committee",
             aliases=("network_dir", "networks_dir"),
         ),
         Key("step_number", checkpoint_step, -1, meaning="checkpoint: a step, -1 or last, best"),

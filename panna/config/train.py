@@ -180,6 +180,9 @@ TRAINING = Section(
             meaning="dG/dx for force training: stored in the files, or from positions by the core "
                     "in every step; auto: on_the_fly where the files hold positions"),
         Key("seed", non_negative_integer, 0, meaning="of first weights and order of frames"),
+        Key("committee", positive_integer, 1,
+            meaning="networks with the seeds seed, seed + 1, ..., trained side by side in "
+                    "train_dir/member_1, member_2, ..."),
         Key("precision", choice("float32", "float64"), "float32", meaning="of the networks"),
         Key("standardise", boolean, True,
             meaning="descriptors with mean 0 and standard deviation 1 per species; folded into "
@@ -264,6 +267,11 @@ def _check_restart(config: Config) -> Iterable[Problem]:
         for key in given:
             yield Problem(section, key, "without effect; set restart_mode = specific_ckpt")
     places = (config["DEFAULT_NETWORK"], *config.species_sections.values())
+    if config[section]["restart_file"] and config["TRAINING_PARAMETERS"]["committee"] != 1:
+        yield Problem(
+            section, "restart_file",
+            "is one training, and a committee has several; give restart_step or restart_epoch",
+        )  # fmt: skip
     if mode == "metadata" and not any(place["networks_metadata"] for place in places):
         yield Problem(section, "restart_mode", "needs [DEFAULT_NETWORK] networks_metadata")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from panna.errors import TrainingError
@@ -26,6 +26,7 @@ class NamedNetwork:
     source: the file or folder that it was read from.
     model: the network.
     step, epoch: how long it was trained, None if that is not known.
+    member: its name in a committee, "member_1"; empty if it is not of a committee.
     """
 
     label: str
@@ -33,15 +34,18 @@ class NamedNetwork:
     model: Model
     step: int | None = None
     epoch: float | None = None
+    member: str = ""
 
     @property
     def title(self) -> str:
-        """For people: "step 2000", "best (step 1800)", or the folder."""
+        """For people: "step 2000", "best (step 1800)", or the folder; the member before it."""
         if not self.label:
-            return self.source.name
+            return self.member or self.source.name
         if self.label.isdecimal():
-            return f"step {self.label}"
-        return self.label if self.step is None else f"{self.label} (step {self.step})"
+            text = f"step {self.label}"
+        else:
+            text = self.label if self.step is None else f"{self.label} (step {self.step})"
+        return f"{self.member}, {text}" if self.member else text
 
 
 def from_checkpoints(
@@ -73,7 +77,46 @@ def from_checkpoints(
             networks[label] = _of_checkpoint(label, path)
     result = list(networks.values())
     for other in result[1:]:
-        _check_same(result[0], other)
+        check_same(result[0], other)
+    return result
+
+
+def from_members(
+    folders: Sequence[Path],
+    steps: Sequence[int | str] | None = None,
+    every: int = 1,
+    only_last: bool = False,
+) -> list[NamedNetwork]:
+    """Networks of the members of a committee, those of one step one after the other.
+
+    Args:
+      folders: of the members.
+      steps, every, only_last: see `from_checkpoints`; "all" are those that all members have.
+    Raises:
+      TrainingError: also if a member lacks a checkpoint.
+    """
+    if steps is None:
+        for folder in folders:
+            checkpoint_path(folder, -1)  # explains where there is none
+        common = sorted(set.intersection(*(set(list_checkpoints(folder)) for folder in folders)))
+        if not common:
+            raise TrainingError(
+                f"{folders[0].parent}: there is no step of which all members have a checkpoint; "
+                "give step_number = -1 for the last one of each member, or best"
+            )
+        steps = common[-1:] if only_last else common[::every]
+    found: dict[tuple[str, str], NamedNetwork] = {}
+    for step in steps:
+        networks = [from_checkpoints(folder, [step])[0] for folder in folders]
+        labels = {network.label for network in networks}
+        # The last checkpoints of the members may be of different steps.
+        label = labels.pop() if len(labels) == 1 else "last"
+        for folder, network in zip(folders, networks, strict=True):
+            member = folder.name
+            found.setdefault((label, member), replace(network, label=label, member=member))
+    result = list(found.values())
+    for other in result[1:]:
+        check_same(result[0], other)
     return result
 
 
@@ -118,7 +161,8 @@ def _training_directory(path: Path) -> Path:
     return path
 
 
-def _check_same(one: NamedNetwork, other: NamedNetwork) -> None:
+def check_same(one: NamedNetwork, other: NamedNetwork) -> None:
+    """Raises TrainingError if two networks have different species or descriptors."""
     a, b = one.model, other.model
     if (a.species, a.descriptor_hash, a.g_size) != (b.species, b.descriptor_hash, b.g_size):
         raise TrainingError(

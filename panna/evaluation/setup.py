@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from panna.config.reader import Config
 from panna.evaluation.networks import (
     NamedNetwork,
+    check_same,
     from_checkpoints,
+    from_members,
     from_network_directory,
     from_potential,
 )
 from panna.evaluation.structures import StructureSet
+from panna.members import list_members
 from panna.potential.descriptor_source import read_descriptor_input, with_descriptor
 
 OFFSET_TOLERANCE = 1e-6  # eV; reference energies in an ini file are rounded
@@ -26,15 +30,8 @@ def open_networks(config: Config) -> list[NamedNetwork]:
     Raises:
       PannaError: they cannot be read, or do not fit what the file says about them.
     """
-    io, options = config["IO_INFORMATION"], config["VALIDATION_OPTIONS"]
-    if io["networks_format"] == "PANNA":
-        networks = [from_network_directory(io["networks_folder"])]
-    elif io["networks_format"] == "LAMMPS":
-        networks = [from_potential(io["networks_folder"], io["potential_file"])]
-    else:
-        networks = from_checkpoints(
-            io["train_dir"], options["step_number"], options["subsampling"], options["single_step"]
-        )
+    io = config["IO_INFORMATION"]
+    networks = _trained(config) if io["networks_format"] == "checkpoint" else _exported(config)
     if io["gvector_input"] is not None:
         source = io["gvector_input"]
         parameters = read_descriptor_input(source)
@@ -43,6 +40,31 @@ def open_networks(config: Config) -> list[NamedNetwork]:
             for network in networks
         ]
     _check(config, networks)
+    return networks
+
+
+def _trained(config: Config) -> list[NamedNetwork]:
+    """Of one training, or of all members of a committee."""
+    folder, options = config["IO_INFORMATION"]["train_dir"], config["VALIDATION_OPTIONS"]
+    chosen = options["step_number"], options["subsampling"], options["single_step"]
+    members = list_members(folder)
+    return from_members(members, *chosen) if members else from_checkpoints(folder, *chosen)
+
+
+def _exported(config: Config) -> list[NamedNetwork]:
+    io = config["IO_INFORMATION"]
+
+    def read(folder: Path) -> NamedNetwork:
+        if io["networks_format"] == "PANNA":
+            return from_network_directory(folder)
+        return from_potential(folder, io["potential_file"])
+
+    members = list_members(io["networks_folder"])
+    if not members:
+        return [read(io["networks_folder"])]
+    networks = [replace(read(folder), member=folder.name) for folder in members]
+    for other in networks[1:]:
+        check_same(networks[0], other)
     return networks
 
 

@@ -10,10 +10,19 @@ from typing import Any
 
 from panna import __version__
 from panna.console import table
+from panna.evaluation.committee import Committee, MemberSpread
 from panna.evaluation.errors import Predictions, References, Spread, Statistics
 from panna.evaluation.networks import NamedNetwork
 from panna.evaluation.structures import StructureSet
-from panna.evaluation.tables import energies_file, forces_file, write_energies, write_forces
+from panna.evaluation.tables import (
+    energies_file,
+    forces_file,
+    std_file,
+    write_energies,
+    write_energies_std,
+    write_forces,
+    write_forces_std,
+)
 from panna.files import atomic_write, sha256_of
 
 SUMMARY = "summary.json"
@@ -56,6 +65,54 @@ def write_network(
     return written
 
 
+def write_committee(
+    directory: Path,
+    references: References,
+    committee: Committee,
+    add_offset: bool = True,
+    plots: bool = True,
+) -> list[Path]:
+    """Writes the mean of a committee as a network, the standard deviations and their plot.
+
+    Args:
+      add_offset, plots: see `write_network`.
+    Returns:
+      The files written.
+    """
+    network, label = committee.network, committee.network.label
+    written = write_network(directory, network, references, committee.mean, add_offset, plots)
+    written.append(std_file(energies_file(directory, label)))
+    write_energies_std(written[-1], references, committee.energy_std)
+    if committee.force_std is not None:
+        written.append(std_file(forces_file(directory, label)))
+        write_forces_std(written[-1], references, committee.force_std)
+    if plots:
+        from panna.evaluation import spread_plot as draw
+
+        path = draw.spread_plot(directory, label)
+        if draw.plot_spread(path, network.title, references, committee):
+            written.append(path)
+    return written
+
+
+def committee_entry(
+    committee: Committee,
+    errors: Statistics,
+    spread: MemberSpread,
+    written: Sequence[Path],
+) -> dict[str, Any]:
+    """What the summary says about a committee: errors of the mean, and the spread."""
+    return {
+        "committee": committee.network.title,
+        "label": committee.network.label,
+        "source": str(committee.network.source),
+        "members": list(committee.members),
+        **errors.to_dict(),
+        "spread": spread.to_dict(),
+        "files": [file.name for file in written],
+    }
+
+
 def write_summary(
     path: Path,
     data: StructureSet,
@@ -63,11 +120,13 @@ def write_summary(
     networks: Sequence[NamedNetwork],
     statistics: Sequence[Statistics],
     files: Sequence[Sequence[Path]],
+    committees: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Writes everything that the screen shows, and more, with units in the names of the numbers.
 
     Args:
       files: for each network the files written about it.
+      committees: entries, see `committee_entry`.
     """
     species = networks[0].model.species
     counts = Counter(references.species.tolist())
@@ -85,11 +144,13 @@ def write_summary(
             {
                 **_describe(network),
                 **errors.to_dict(),
-                "files": [file.name for file in written],
+                "files": [file.relative_to(path.parent).as_posix() for file in written],
             }
             for network, errors, written in zip(networks, statistics, files, strict=True)
         ],
     }
+    if committees:
+        content["committees"] = list(committees)
     with atomic_write(path) as file:
         json.dump(content, file, indent=1, allow_nan=False)
         file.write("\n")
@@ -140,6 +201,7 @@ def _describe(network: NamedNetwork) -> dict[str, Any]:
     return {
         "network": network.title,
         "label": network.label,
+        **({"member": network.member} if network.member else {}),
         "source": str(network.source),
         "sha256": sha256_of(network.source) if network.source.is_file() else None,
         "step": network.step,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panna.errors import PotentialError
+from panna.members import NAME
 from panna.potential import panna_in_text
 from panna.potential.panna_networks import METADATA
 from panna.text import listed
@@ -62,16 +63,22 @@ def check_replaceable(target: str | Path) -> None:
         return
     if not target.is_dir():
         raise PotentialError(f"{target}: is a file; output_dir must be a folder")
-    entries = sorted(entry.name for entry in target.iterdir())
-    if not entries:
-        return
-    ours = _files_of_potential(target, entries) or _files_of_networks(target, entries)
-    foreign = [name for name in entries if name not in ours]
+    foreign = _foreign(target)
     if foreign:
         raise PotentialError(
             f"{target}: not empty, and {listed(foreign)} did not come from extract_weights; "
             "nothing was written. Choose another output_dir or empty this one"
         )
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Names of what is in a folder and not of an export of a network or committee."""
+    entries = sorted(entry.name for entry in folder.iterdir())
+    ours = _files_of_potential(folder, entries) or _files_of_networks(folder, entries)
+    if not ours and entries and all(NAME.fullmatch(name) for name in entries):
+        members = [folder / name for name in entries]
+        ours = {one.name for one in members if one.is_dir() and not _foreign(one)}
+    return [name for name in entries if name not in ours]
 
 
 def _files_of_potential(target: Path, entries: list[str]) -> set[str]:

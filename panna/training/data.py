@@ -57,6 +57,10 @@ class TrainingData:
             validation=None if validation is None else validation.standardised(scaling, dtype),
         )
 
+    def with_seed(self, seed: int) -> TrainingData:
+        """The same data, in memory, too, in another order of the training frames."""
+        return replace(self, train=replace(self.train, seed=seed))
+
 
 def open_training_data(
     config: Config, source: str | None = None, reading: Reading = no_report

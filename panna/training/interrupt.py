@@ -13,10 +13,14 @@ class StopRequest:
     """While the `with` block runs, SIGINT and SIGTERM only set `signal`; a second one raises.
 
     Outside the main thread, where Python gives no signals, nothing happens.
+
+    signal: number of the signal that asked to stop after the present step.
+    after_epoch: a request to stop at the end of the present epoch.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.after_epoch = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,15 +91,17 @@ class Loop:
             validation,
             options.constants["settings"],
             options.total_steps,
-            0 if step.derivatives is None else step.derivatives.threads,
+            self.threads,
         )
         self._saved_step: int | None = None
 
-    def run(self, report: Report) -> int | None:
+    def run(self, report: Report, stop: StopRequest | None = None) -> int | None:
         """Trains.
 
         Args:
           report: called after every step with 1 and a text about the present errors.
+          stop: requests to stop that come from the caller, who then notices signals; by default
+            this training does.
         Returns:
           None, or the number of the signal that asked to stop; the position is then saved.
         Raises:
@@ -110,9 +113,10 @@ class Loop:
         try:
             self._board.start(self.position)
             self._save_models()
-            with StopRequest() as stop:
+            with StopRequest() if stop is None else nullcontext(stop) as stop:
                 for _ in self._steps(report):
-                    if stop.signal is not None:
+                    ended = self.position.batch == 0
+                    if stop.signal is not None or (stop.after_epoch and ended):
                         self._save()
                         return stop.signal
                 if self.options.finishing is not None and not self.finished:
@@ -125,6 +129,11 @@ class Loop:
                 self.options.profile.close()
             self._board.close()
         return None
+
+    @property
+    def threads(self) -> int:
+        """Of the core, 0 for all."""
+        return 0 if self.step.derivatives is None else self.step.derivatives.threads
 
     @property
     def learning_rate(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from panna.training.state import Position
 from panna.training.statistics import Statistics
 
 TRAINING = "TRAINING_PARAMETERS"
-# Keys that may change: how long, and where derivatives come from (that is kept as it was).
+# Keys that may change: how long, where derivatives come from (that is kept as it was), and how
+# many other trainings run beside this one.
 FREE = (
     *("max_steps", "max_epochs", "early_stopping_patience", "lbfgs_steps", "lbfgs_memory"),
-    "derivatives",
+    *("derivatives", "committee"),
 )
 DATA = "data"
 # What belongs to the weights: never changed in a training, whatever the restart mode.
@@ -108,6 +109,28 @@ def changed_settings(
     return different
 
 
+def common_checkpoint(found: Mapping[Path, Checkpoint | None]) -> Checkpoint | None:
+    """One of several checkpoints, for what trainings that share their data have in common.
+
+    Args:
+      found: by the folder of the training.
+    Raises:
+      TrainingError: they do not have it in common.
+    """
+    known = [(folder, one) for folder, one in found.items() if one is not None]
+    if not known:
+        return None
+    folder, first = known[0]
+    for other_folder, other in known[1:]:
+        if different := _difference(first, other):
+            raise TrainingError(
+                f"{folder} and {other_folder}: trained with different {different}; the members of "
+                "a committee share their data. Continue them one by one, each with its folder as "
+                "train_dir and its seed, or choose another train_dir"
+            )
+    return first
+
+
 def apply_changes(position: Position, changed: Sequence[str]) -> bool:
     """Puts right what changed settings have made meaningless in a position.
 
@@ -147,6 +170,21 @@ def _refusal(
         f"{config.path}: the training in {config['IO_INFORMATION']['train_dir']} was begun with "
         "other settings:\n  " + "\n  ".join(lines) + "\n" + advice
     )
+
+
+def _difference(one: Checkpoint, other: Checkpoint) -> str:
+    """What trainings on the same data would have in common; empty if these have it."""
+    if one.state.get("source") != other.state.get("source"):
+        return "sources of derivatives"
+    a, b = one.model, other.model
+    if a.species != b.species or a.descriptor_hash != b.descriptor_hash:
+        return "species or descriptors"
+    if not np.array_equal(a.offsets, b.offsets):
+        return "reference energies"
+    for x, y in ((a.scale_mean, b.scale_mean), (a.scale_std, b.scale_std)):
+        if (x is None) != (y is None) or (x is not None and not np.array_equal(x, y)):
+            return "standardisations of the descriptors"
+    return ""
 
 
 def _default(name: str) -> Any:

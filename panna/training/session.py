@@ -5,7 +5,7 @@ Read `prepare` from top to bottom to see what happens before the first step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from panna.descriptors.scaling import Scaling
 from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
+from panna.training.checkpoints import Checkpoint
 from panna.training.clipping import Clipping
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
 from panna.training.data_checks import DataChecks
@@ -30,7 +31,13 @@ from panna.training.optimisers import optimiser
 from panna.training.profile import Profile
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
 from panna.training.regularisation import Regularisation
-from panna.training.restart import apply_changes, changed_settings, check_remains, settings
+from panna.training.restart import (
+    apply_changes,
+    changed_settings,
+    check_remains,
+    common_checkpoint,
+    settings,
+)
 from panna.training.restart_point import exact, starting_point
 from panna.training.scaling import standardisation
 from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
@@ -90,9 +97,25 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
       StorageError: data that are missing, damaged or without what the training needs.
       TrainingError: data that are not finite, or a train_dir with another training.
     """
-    train_dir = config["IO_INFORMATION"]["train_dir"]
-    checkpoint = starting_point(config)
-    before = checkpoint.state.get("source") if checkpoint else None
+    (session,) = prepare_several(config, [config], reading)
+    return session
+
+
+def prepare_several(
+    config: Config, configs: Sequence[Config], reading: Reading = no_report
+) -> list[Session]:
+    """Sets up trainings that share their data, in memory, too; see `prepare`.
+
+    Args:
+      config: of the data.
+      configs: of the trainings; they differ from it in seed, train_dir and threads only.
+    Raises:
+      TrainingError: also if trainings that continue have different reference energies, scaling or
+        sources of derivatives.
+    """
+    checkpoints = {one["IO_INFORMATION"]["train_dir"]: starting_point(one) for one in configs}
+    known = common_checkpoint(checkpoints)
+    before = known.state.get("source") if known else None
     data = open_training_data(config, before, reading)
     bases = read_bases(config, data.species, data.summary)
     networks = architectures(config, data.species, bases)
@@ -107,28 +130,75 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
             "the data again if their source has stresses",
         )  # fmt: skip
     offsets = reference_energies(config, data.species, statistics, bases)
-    model = _first_model(config, data, statistics, offsets, networks, bases)
-    now = settings(config, data.species, networks, statistics)
-    position, changed, anew = Position(), [], False
-    if checkpoint is None:
-        check_remains(config, now)
-    else:
-        changed = changed_settings(config, checkpoint, now, exact(config))
-        position = position_of(checkpoint)
-        anew = apply_changes(position, changed)
-        # Reference energies and scaling of the checkpoint, digit by digit.
-        model = replace(checkpoint.model, networks=model.networks)
+    starts = []
+    for one, checkpoint in zip(configs, checkpoints.values(), strict=True):
+        model = _first_model(one, data, statistics, offsets, networks, bases)
+        if known is not None:
+            # Reference energies and scaling of the checkpoint, digit by digit.
+            model = replace(known.model, networks=model.networks)
+        now = settings(one, data.species, networks, statistics)
+        starts.append(_start(one, checkpoint, model, now))
     validated = _validation_statistics(data)
     repeated = 0 if validated is None else validated.shared_with(statistics)
     warnings = checks.warnings(
         statistics, offsets.offsets, lambda frames: frame_names(data.train.names(frames)), validated
     )
+    model = starts[0].model
     scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
     data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
-    step = _compiled_step(config, data, model)
+    return [
+        Session(
+            mine := data.with_seed(start.config["TRAINING_PARAMETERS"]["seed"]),
+            statistics,
+            offsets,
+            networks,
+            start.model,
+            _loop(start, mine, statistics),
+            start.checkpoint is not None,
+            repeated,
+            start.changed,
+            warnings,
+        )
+        for start in starts
+    ]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a training begins.
+
+    model: its networks are the first ones, whatever the checkpoint says.
+    settings: see restart.settings; changed: names of those that are others than before.
+    anew: the state of the optimiser begins anew.
+    """
+
+    config: Config
+    checkpoint: Checkpoint | None
+    model: Model
+    position: Position
+    settings: dict[str, Any]
+    changed: list[str]
+    anew: bool
+
+
+def _start(
+    config: Config, checkpoint: Checkpoint | None, model: Model, now: dict[str, Any]
+) -> _Start:
+    if checkpoint is None:
+        check_remains(config, now)
+        return _Start(config, None, model, Position(), now, [], False)
+    changed = changed_settings(config, checkpoint, now, exact(config))
+    position = position_of(checkpoint)
+    anew = apply_changes(position, changed)
+    return _Start(config, checkpoint, model, position, now, changed, anew)
+
+
+def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
+    config, checkpoint, position = start.config, start.checkpoint, start.position
+    step = _compiled_step(config, data, start.model)
     step.lengths.expect(statistics.compositions, data.train.batch_size)
     if checkpoint is not None:
-        restore(step, checkpoint, moments=not anew)
+        restore(step, checkpoint, moments=not start.anew)
     validation = _identity(data)
     if checkpoint is not None and (
         checkpoint.state.get("validation") != validation
@@ -138,7 +208,7 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
         position.forget_best()
     steps = total_steps(config, data.train.n_batches)
     options = LoopOptions(
-        train_dir=train_dir,
+        train_dir=config["IO_INFORMATION"]["train_dir"],
         total_steps=steps,
         save_steps=config["IO_INFORMATION"]["save_checkpoint_steps"],
         keep=config["IO_INFORMATION"]["max_ckpt_to_keep"],
@@ -147,7 +217,7 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
             "panna_version": __version__,
             "source": data.source,
             "seed": config["TRAINING_PARAMETERS"]["seed"],
-            "settings": now,
+            "settings": start.settings,
             "validation": validation,
         },
         columns=_columns(step),
@@ -160,19 +230,7 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
         finishing=_finishing(config),
     )
     rate = learning_rate(config, steps)
-    loop = Loop(options, step, rate, data.train, data.validation, model, position)
-    return Session(
-        data,
-        statistics,
-        offsets,
-        networks,
-        model,
-        loop,
-        checkpoint is not None,
-        repeated,
-        changed,
-        warnings,
-    )
+    return Loop(options, step, rate, data.train, data.validation, start.model, position)
 
 
 def total_steps(config: Config, steps_per_epoch: int) -> int:

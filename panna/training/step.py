@@ -12,7 +12,7 @@ products with the derivatives of the descriptors:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -104,8 +104,14 @@ class Step:
             "weight": tf.TensorSpec([None], tf.float32),
         }
         size, sums = tf.TensorSpec([], tf.float64), tf.TensorSpec([None], tf.float64)
-        # Without autograph, which would take longer than the tracing itself.
-        graph = partial(tf.function, autograph=False)
+
+        def graph(function: Callable, **options: Any) -> Callable:
+            # Without autograph, which would take longer than the tracing itself.
+            made = tf.function(function, autograph=False, **options)
+            self._graphs.append(made)
+            return made
+
+        self._graphs: list[Callable] = []
         # What changes variables stays outside: XLA would compile it anew in every step.
         compiled = partial(graph, jit_compile=xla)
         if self.derivatives is None:
@@ -131,6 +137,12 @@ class Step:
         bars = [[inputs] * each, [numbers] * each, [inputs] * each, sums]
         self._gradients = compiled(self._gradient_graph, input_signature=bars)
         self._update = graph(self._update_graph, input_signature=[*bars, size])
+
+    def trace(self) -> None:
+        """Makes all graphs now, not at their first use: TensorFlow's forward-mode derivatives
+        cannot be traced by two threads at the same time (found with version 2.21)."""
+        for function in self._graphs:
+            function.get_concrete_function()
 
     @property
     def _with_virials(self) -> bool:

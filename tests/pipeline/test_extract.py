@@ -252,3 +252,41 @@ def test_help_is_quick_and_nothing_needs_tensorflow(work):
     for text in (light, full):
         done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
         assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+@pytest.fixture
+def committee(tmp_path, monkeypatch) -> Path:
+    """A folder with the training of a committee of two."""
+    for name, model in (("member_1", MODEL), ("member_2", LAST)):
+        write_training(tmp_path / "train" / name, {10: model}, best=10)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_committee_becomes_a_potential_for_each_member(committee, capsys):
+    assert run("output_type = PANNA") == 0
+    assert read_networks("out/member_2").species == LAST.species
+    capsys.readouterr()
+    assert run() == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["member_1", "member_2"]
+    assert difference(MODEL, "out/member_1") < ROUNDING
+    assert difference(LAST, "out/member_2") < ROUNDING
+    screen = capsys.readouterr().out
+    assert "pair_coeff  * * out/member_1 panna.in Si" in screen
+    assert "PANNA('out')" in screen and "networks_folder = out" in screen
+    assert screen.count("largest difference of an atomic energy") == 2
+
+
+def test_an_export_of_a_committee_is_replaced_if_nothing_else_lies_in_it(committee, capsys):
+    assert run() == 0
+    write_training(committee / "single", {10: MODEL})
+    note = committee / "out" / "member_2" / "notes.txt"
+    note.write_text("mine")
+    assert run() == 2
+    assert "out: not empty, and member_2 did not come from" in capsys.readouterr().err
+    assert note.read_text() == "mine"
+    note.unlink()
+    assert run("output_type = LAMMPS\ntrain_dir = single\nstep_number = 10") == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["panna.in", "weights_Si.dat"]
+    assert run() == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["member_1", "member_2"]

@@ -177,3 +177,57 @@ def test_mistakes_are_explained(folders, tmp_path):
     double = ase.Atoms("Si2", calculator=PANNA(folders["mBP"]))
     with pytest.raises(FrameError, match="coincides"):
         double.get_potential_energy()
+
+
+@pytest.fixture(scope="module")
+def committee(tmp_path_factory):
+    """A folder of three potentials; the last one has another descriptor."""
+    folder = tmp_path_factory.mktemp("committee")
+    for number, parameters in enumerate((mbp(), mbp(), bp()), start=1):
+        write_potential(a_model(parameters, seed=number), folder / f"member_{number}")
+    return folder
+
+
+@pytest.mark.parametrize("cell", ["molecule", "triclinic crystal"])
+def test_a_committee_gives_means_and_standard_deviations(committee, cell):
+    paths = [committee / f"member_{number}" for number in (1, 2, 3)]
+    atoms = atoms_of(cell, paths)
+    single = []
+    for path in paths:
+        alone = atoms_of(cell, path)
+        alone.get_potential_energy()
+        assert not any(name.endswith("_std") for name in alone.calc.results)
+        single.append(alone.calc.results)
+    atoms.get_forces()
+    found = atoms.calc.results
+    names = ["energy", "energies", "forces"] + ["stress"] * (cell != "molecule")
+    assert found.keys() == {*names, "free_energy", *(f"{name}_std" for name in names)}
+    for name in names:
+        values = np.array([one[name] for one in single])
+        mean = values.sum(axis=0) / 3
+        deviation = np.sqrt(((values - mean) ** 2).sum(axis=0) / 2)
+        np.testing.assert_allclose(found[name], mean, rtol=1e-13)
+        # The mean of energies of 1e4 eV costs digits.
+        np.testing.assert_allclose(found[f"{name}_std"], deviation, rtol=1e-9, atol=1e-11)
+    assert atoms.calc.get_property("forces_std", atoms) is not None
+    assert isinstance(found["energy_std"], float)
+    again = atoms_of(cell, committee)  # the folder of the members
+    assert again.get_potential_energy() == atoms.get_potential_energy()
+    other = pickle.loads(pickle.dumps(atoms.calc))
+    assert other.get_property("energy_std", atoms) == found["energy_std"]
+
+
+def test_frames_with_the_results_of_a_committee_are_written_and_read(committee, tmp_path):
+    import ase.io
+
+    atoms = atoms_of("triclinic crystal", committee)
+    atoms.get_forces()
+    for name in ("frame.xyz", "frame.traj"):
+        ase.io.write(tmp_path / name, atoms)
+        again = ase.io.read(tmp_path / name)
+        np.testing.assert_allclose(again.get_forces(), atoms.get_forces(), atol=1e-7)
+
+
+def test_a_committee_of_nobody_is_refused():
+    with pytest.raises(PotentialError, match="at least one"):
+        PANNA([])
