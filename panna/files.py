@@ -44,11 +44,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     temporary = target.with_name(f".{stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        file = open(temporary, mode.replace("w", "x"), **text)  # noqa: SIM115
-    except OSError as error:
-        raise FileError(_cannot_write(path, error)) from error
-    try:
-        with file:
+        # Opened in here: an interruption may come when the file exists and has no name yet.
+        with open(temporary, mode.replace("w", "x"), **text) as file:
             yield file
         os.replace(temporary, target)
     except OSError as error:

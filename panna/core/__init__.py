@@ -43,7 +43,6 @@ __all__ = [
     "blocks_vjp",
     "compute",
     "forces",
-    "include_directory",
     "isa",
     "isas",
     "jacobian",
@@ -52,8 +51,3 @@ __all__ = [
     "set_isa",
     "vjp",
 ]
-
-
-def include_directory() -> Path:
-    """Folder of the C++ headers, for building the core into other programs."""
-    return Path(__file__).parent / "include"
