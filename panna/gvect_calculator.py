@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from panna.config.arguments import config_parser
 from panna.config.gvect import GVECT, pbc_from
 from panna.config.reader import Config, read_config
 from panna.console import LeftOut, Progress, say, say_facts, say_notes
+from panna.cores import available_cores
 from panna.errors import EXIT_ERROR, PannaError, run_program
 from panna.files import make_folder
 from panna.storage.mpi_pool import launched, mpi_pool
@@ -177,16 +177,9 @@ def _calculation(config: Config, folders: Folders) -> Calculation:
     )
 
 
-def _cores() -> int:
-    """Cores that this process may use; a batch system may allow less than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _most_processes() -> int:
     """More than that would only fill the memory."""
-    return max(4, _cores())
+    return max(4, available_cores())
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -223,7 +216,7 @@ def _say_plan(
 
 
 def _processes(asked: int, used: int, todo: int) -> str:
-    cores = _cores()
+    cores = available_cores()
     if used < asked:
         return f"{used}, not {asked}: there are {cores} cores"
     if used == 1 and cores > 1 and todo > 100:

@@ -17,6 +17,7 @@ if __name__ == "__main__" and not __package__:
 
 from panna.config.arguments import config_parser
 from panna.console import Progress, say, say_facts, say_notes, table
+from panna.cores import available_cores
 from panna.errors import ConfigError, run_program
 from panna.files import only_writer
 from panna.text import counted, listed
@@ -100,8 +101,7 @@ def _run(argv: list[str] | None) -> int:
 
 def _cores() -> int:
     """Cores that this process may use; OMP_NUM_THREADS holds for all members together."""
-    allowed = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if allowed else os.cpu_count() or 1
+    cores = available_cores()
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(limit)) if limit.isdecimal() and int(limit) else cores
 

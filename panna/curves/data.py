@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panna.config.reader import Config
-from panna.errors import FileError
 from panna.evaluation.structures import Structure, StructureSet
 from panna.storage.dataset import DataSummary, inspect_files, open_dataset
-from panna.storage.record_index import list_tfrecords
+from panna.training.data import check_same_descriptor, tfrecords_of
 from panna.training.statistics import Statistics, collect
 
 IO = "IO_INFORMATION"
@@ -43,18 +42,12 @@ def open_curve_data(config: Config, template: Config) -> CurveData:
       ConfigError: a folder without data, other descriptors, or fewer frames than a size asks for.
       StorageError: damaged data.
     """
-    train = inspect_files(_files(template, IO, "data_dir"))
+    train = inspect_files(tfrecords_of(template, IO))
     files = [*train.files]
     if template["VALIDATION_OPTIONS"]["data_dir"] is not None:
-        files += _files(template, "VALIDATION_OPTIONS", "data_dir")
-    test = inspect_files(_files(config, IO, "test_dir"))
-    if (test.g_size, test.descriptor_hash) != (train.g_size, train.descriptor_hash):
-        raise config.error(
-            IO, "test_dir",
-            f"descriptors of {test.g_size} components, hash {test.descriptor_hash or 'unknown'}, "
-            f"found; {template[IO]['data_dir']} has {train.g_size} and "
-            f"{train.descriptor_hash or 'unknown'}. Compute both with the same gvect ini file",
-        )  # fmt: skip
+        files += tfrecords_of(template, "VALIDATION_OPTIONS")
+    test = inspect_files(tfrecords_of(config, IO, "test_dir"))
+    check_same_descriptor(config, IO, "test_dir", train, test)
     largest = max(config["LEARNING_CURVE"]["sizes"])
     if largest > train.n_frames:
         raise config.error(
@@ -77,13 +70,6 @@ def open_curve_data(config: Config, template: Config) -> CurveData:
             "they are the same, the errors come out too small"
         )
     return CurveData(train.n_frames, structures, (*files, *test.files), warnings)
-
-
-def _files(config: Config, section: str, key: str) -> list[Path]:
-    try:
-        return list_tfrecords(config[section][key])
-    except FileError as error:
-        raise config.error(section, key, str(error)) from error
 
 
 def _statistics(summary: DataSummary, species: Sequence[str]) -> Statistics:

@@ -80,11 +80,6 @@ def forces_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.nda
     return core.forces(neighbours.first, neighbours.index, gradient)
 
 
-def pair_tangents(neighbours: NeighbourList, atoms: np.ndarray) -> np.ndarray:
-    """Tangents of the vectors, (M, 3), when the atoms move by `atoms` (N, 3)."""
-    return core.pair_tangents(neighbours.first, neighbours.index, atoms)
-
-
 def virial_from_pairs(neighbours: NeighbourList, gradient: np.ndarray) -> np.ndarray:
     """Virial -dE/dstrain, (3, 3): element [a, b] = -sum over the pairs of gradient_a vector_b.
 

@@ -102,6 +102,13 @@ class Dataset:
         """Names of some frames, by their numbers in the order of the files."""
         return list(self.source.bare().load(frames)["name"])
 
+    def with_derivatives(self, source: str) -> Dataset:
+        """The same files, opened and checked already, with another source of derivatives.
+
+        For data sets that are not in memory yet.
+        """
+        return replace(self, source=replace(self.source, source=source))
+
     def resident(self, report: Callable[[int], None] = lambda count: None) -> Dataset:
         """Reads everything into memory; `report` is told of every few frames."""
         return replace(self, source=ResidentSource.read(self.source, report))

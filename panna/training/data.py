@@ -75,29 +75,27 @@ def open_training_data(
       ConfigError: a key does not fit the data.
       StorageError: no data, damaged data, or data without what the training needs.
     """
-    summary = _subset(config, inspect_files(_files(config, "IO_INFORMATION")))
+    summary = _subset(config, inspect_files(tfrecords_of(config, "IO_INFORMATION")))
     species = _species(config, summary)
     _check_g_size(config, summary)
     other = None
     if config["VALIDATION_OPTIONS"]["data_dir"] is not None:
-        other = inspect_files(_files(config, "VALIDATION_OPTIONS"))
-        _check_same_descriptor(config, summary, other)
+        other = inspect_files(tfrecords_of(config, "VALIDATION_OPTIONS"))
+        check_same_descriptor(config, "VALIDATION_OPTIONS", "data_dir", summary, other)
     chosen, reason = _choose_source(config, summary, source)
 
     _check_groups(config, config["TRAINING_PARAMETERS"]["group_weights"] or {}, summary)
 
-    def opened(source: str) -> list[Dataset]:
-        train = _open(config, summary, species, source, validation=False)
-        return [train] + ([_open(config, other, species, source, True)] if other else [])
-
-    datasets = opened("stored" if chosen == "auto" else chosen)
+    used = "stored" if chosen == "auto" else chosen
+    datasets = [_open(config, summary, species, used, validation=False)]
+    if other is not None:
+        datasets.append(_open(config, other, species, used, validation=True))
     sizes = _Sizes(sum(map(_measured_bytes, datasets)), available_bytes())
-    used = chosen
     if chosen == "auto":
-        used, reason = "stored", f"stored, computed once: {sizes}"
+        reason = f"stored, computed once: {sizes}"
         if not sizes.fit:
-            used, datasets = "on_the_fly", opened("on_the_fly")
-            reason = f"on_the_fly: stored ones would take {sizes}"
+            used, reason = "on_the_fly", f"on_the_fly: stored ones would take {sizes}"
+            datasets = [dataset.with_derivatives(used) for dataset in datasets]
             sizes = _Sizes(sum(map(_measured_bytes, datasets)), sizes.free)
     cache, cache_reason = _choose_cache(config, sizes)
     if cache:
@@ -107,11 +105,16 @@ def open_training_data(
     return TrainingData(train, validation, summary, species, used, reason, cache_reason)
 
 
-def _files(config: Config, section: str) -> list[Path]:
+def tfrecords_of(config: Config, section: str, key: str = "data_dir") -> list[Path]:
+    """The TFRecord files of the folder that a key names.
+
+    Raises:
+      ConfigError: no such folder, or no such file in it.
+    """
     try:
-        return list_tfrecords(config[section]["data_dir"])
+        return list_tfrecords(config[section][key])
     except FileError as error:
-        raise config.error(section, "data_dir", str(error)) from error
+        raise config.error(section, key, str(error)) from error
 
 
 def _subset(config: Config, summary: DataSummary) -> DataSummary:
@@ -200,10 +203,13 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
     return "auto", ""
 
 
-def _check_same_descriptor(config: Config, train: DataSummary, other: DataSummary) -> None:
+def check_same_descriptor(
+    config: Config, section: str, key: str, train: DataSummary, other: DataSummary
+) -> None:
+    """Refuses data, named by a key, whose descriptor is not that of the training data."""
     if train.g_size != other.g_size or train.descriptor_hash != other.descriptor_hash:
         raise config.error(
-            "VALIDATION_OPTIONS", "data_dir",
+            section, key,
             f"descriptors of {other.g_size} components, hash {other.descriptor_hash or 'unknown'}, "
             f"found; the training data have {train.g_size} and "
             f"{train.descriptor_hash or 'unknown'}. Compute both with the same gvect ini file",

@@ -229,9 +229,7 @@ class Loop:
     def _validate(self) -> Errors | None:
         if self.validation is None:
             return None
-        if (cost := self.options.forces_cost) is not None:
-            # One weight for all validations: their losses are compared.
-            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+        self._set_final_forces_cost()  # for all validations: their losses are compared
         errors = Errors()
         for batch in self.validation.epoch_batches(0):
             outcome = self.step.validate(batch)
@@ -244,11 +242,15 @@ class Loop:
             errors = errors.plus(outcome.sums)
         return errors
 
+    def _set_final_forces_cost(self) -> None:
+        """The weight of the force loss that the last step has."""
+        if (cost := self.options.forces_cost) is not None:
+            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+
     def _finish(self, report: Report, stopped: Callable[[], bool]) -> None:
         """L-BFGS on the whole training set, then as at the end of an epoch."""
-        position, cost = self.position, self.options.forces_cost
-        if cost is not None:
-            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+        position = self.position
+        self._set_final_forces_cost()
 
         def show(errors: Errors) -> None:
             report(1, f"L-BFGS, {errors.text(self.options.shown)}")

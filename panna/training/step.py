@@ -67,7 +67,7 @@ class Step:
       decay: of the averages.
       regularisation: of the weights, None for none; part of the loss of training only.
       clipping: of the gradient.
-      xla: compile with XLA: some seconds at the start, then two or three times faster.
+      xla: compile with XLA: some seconds at the start, then a fifth faster.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class Step:
         self._update = graph(self._update_graph, input_signature=[*bars, size])
 
     def trace(self) -> None:
-        """Makes all graphs now, not at their first use: TensorFlow's forward-mode derivatives
-        cannot be traced by two threads at the same time (found with version 2.21)."""
+        """Makes all graphs now, not at their first use: two threads that traced at the same time
+        made TensorFlow 2.21 fail."""
         for function in self._graphs:
             function.get_concrete_function()
 

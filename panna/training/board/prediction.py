@@ -8,8 +8,8 @@ import numpy as np
 
 from panna.descriptors.evaluate import forces_from_pairs, vjp
 from panna.descriptors.parameters import DescriptorParameters
-from panna.frames.neighbours import NeighbourList
 from panna.network.evaluate import energies_and_gradients
+from panna.network.forces import neighbours_of
 from panna.network.parameters import Model
 from panna.storage.batch_source import Batch
 
@@ -54,7 +54,7 @@ def predict(
     reference = batch["energy"] - np.bincount(frame, offsets, len(n_atoms))
     forces = None
     if with_forces:
-        neighbours = NeighbourList(species, batch["first"], batch["index"], batch["vectors"])
+        neighbours = neighbours_of(batch)
         forces = forces_from_pairs(neighbours, vjp(descriptor, neighbours, gradients, threads))
     return Prediction(
         energies=np.bincount(frame, atomic, len(n_atoms)) / n_atoms,
