@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from panna.descriptors.parameters import MBP
+from panna.descriptors.parameters import BP, MBP, DescriptorParameters
 from panna.frames.frame import Frame
 from panna.frames.neighbours import NeighbourList, concatenate, neighbour_list
 from panna.network.initialise import initial_network
@@ -25,7 +25,7 @@ class System:
 
     name: str
     frames: tuple[Frame, ...]
-    parameters: MBP
+    parameters: DescriptorParameters
 
     @property
     def n_atoms(self) -> int:
@@ -91,6 +91,21 @@ def silicon_atoms(repeat: tuple[int, int, int] = (3, 3, 3)) -> Atoms:
 def silicon(repeat: tuple[int, int, int] = (3, 3, 3)) -> System:
     atoms = silicon_atoms(repeat)
     return System(f"{len(atoms)} Si", (frame_of(atoms),), descriptor(("Si",)))
+
+
+def silicon_bp() -> System:
+    """The silicon of S1 with 16 radial and 32 angular components of Behler and Parrinello."""
+    bp = BP(
+        species=("Si",),
+        rc_rad=CUTOFF,
+        rs_rad=centres(0.5, CUTOFF, 16),
+        eta_rad=(16.0,),
+        rc_ang=CUTOFF,
+        eta_ang=(0.01, 0.03, 0.06, 0.1),
+        zeta=(1.0, 4.0, 16.0, 50.0),
+    )
+    atoms = silicon_atoms()
+    return System(f"{len(atoms)} Si, BP", (frame_of(atoms),), bp)
 
 
 def water() -> System:

@@ -4,7 +4,7 @@
 // out[0..n) = start + sum_i x[i] rows[i][0..n), n a multiple of W.
 inline void accumulate_rows(int count, const double* x, const double* rows, int n,
                             const double* start, double* out) {
-  constexpr int B = 4;  // registers of output held at a time
+  constexpr int B = 8;  // registers of output held at a time: enough to hide the latency of a sum
   int o = 0;
   for (; o + B * W <= n; o += B * W) {
     V total[B];
