@@ -114,6 +114,7 @@ train_dir = {folder / "run"}
 inter_op_parallelism_threads = 1
 intra_op_parallelism_threads = 1
 [TRAINING_PARAMETERS]
+defaults = v1
 batch_size = {BATCH[system]}
 max_epochs = 1000
 forces_cost = {0 if source == "none" else 1}

@@ -144,6 +144,7 @@ def _say_plan(config: Config, sessions: Sequence[Session], device: str) -> None:
     rows += [
         ("derivatives", data.derivatives),
         ("precision", f"{training['precision']}, {_seeds(sessions)}, on {device}"),
+        ("loss", f"{session.loop.step.objective.text()}; {training['optimiser']}"),
         (
             "length",
             f"{session.total_steps} steps, {session.epochs:.6g} epochs of {data.train.n_batches} "

@@ -26,7 +26,7 @@ def labelled_frame(parameters: MBP, number: int) -> Frame:
     pairs = neighbour_list(frame, parameters.species, parameters.cutoff)
     distance = np.linalg.norm(pairs.vectors, axis=1)
     fade = (1 - distance / parameters.cutoff) ** 3
-    energy = 0.5 * fade.sum() + sum(OFFSETS[symbol] for symbol in frame.species)
+    energy = 0.5 * fade.sum() + sum(OFFSETS.get(symbol, 0.0) for symbol in frame.species)
     slope = -3 / parameters.cutoff * (1 - distance / parameters.cutoff) ** 2
     pull = 0.5 * (slope / distance)[:, None] * pairs.vectors  # of each directed pair
     centre = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.first))
@@ -65,6 +65,7 @@ def write_ini(path: Path, data: Path, validation: Path | None = None, **changes:
         "DATA_INFORMATION": {},
         "PARALLELIZATION": {},
         "TRAINING_PARAMETERS": {
+            "defaults": "v1",
             "batch_size": 4,
             "learning_rate": 0.01,
             "max_epochs": 3,

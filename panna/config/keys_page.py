@@ -6,12 +6,14 @@ python -m panna.config.keys_page >docs/keys.md
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePath
+from typing import Any
 
 from panna.config.evaluate import EVALUATE
 from panna.config.extract import EXTRACT
 from panna.config.gvect import GVECT
-from panna.config.schema import REQUIRED, Key, SameAs, Schema, Section
+from panna.config.schema import REQUIRED, SAME, Key, SameAs, Schema, Section
 from panna.config.tfr import TFR
 from panna.config.train import TRAIN
 from panna.console import say
@@ -22,7 +24,8 @@ HEAD = """\
 Written by `python -m panna.config.keys_page >docs/keys.md`; do not edit.
 
 Keys may be written in upper or lower case, names of sections not. Names in parentheses are other
-names of the same key. What PANNA v1 and v2 know beyond that is listed below each program, with the
+names of the same key. Behind "v1:" stands the default where [TRAINING_PARAMETERS] says
+defaults = v1. What PANNA v1 and v2 know beyond that is listed below each program, with the
 reason why it does nothing here or is refused.
 """
 
@@ -71,12 +74,22 @@ def _value(key: Key) -> str:
 
 
 def _default(key: Key) -> str:
-    value = key.default
+    text = _written(key, key.default)
+    return text if key.v1 is SAME else f"{text}; v1: {_written(key, key.v1)}"
+
+
+def _written(key: Key, value: Any) -> str:
+    """A value as the ini file has it; None may have a word of its own, as in `auto or a number`."""
     if value is REQUIRED:
         return "**required**"
     if isinstance(value, SameAs):
         return f"that of `{value.key}`"
-    if value is None or value == () or value == "":
+    if value is None:
+        word = key.parse.expected.partition(" or ")[0]
+        with suppress(ValueError):
+            return word if key.parse(word) is None else ""
+        return ""
+    if value == () or value == "":
         return ""
     if isinstance(value, tuple):
         return ", ".join(map(str, value))

@@ -170,14 +170,17 @@ class _Reader:
         path, name = self.config.path, section.name
         present = self.config.given(name)
         values = self.config.sections.setdefault(name, {})
-        needed = [key for key in section.keys if key.default is REQUIRED]
+        v1 = self._defaults_of_v1()
+        defaults = {key.name: key.default_of(v1) for key in section.keys}
+        needed = [key for key in section.keys if defaults[key.name] is REQUIRED]
         if not present and section.required:
             contents = f" with {', '.join(key.name for key in needed)}" if needed else ""
             self.problems.append(f"{path} [{name}]: the section is missing; add [{name}]{contents}")
         for key in section.keys:
             if key.name in values:
                 continue
-            if key.default is REQUIRED:
+            default = defaults[key.name]
+            if default is REQUIRED:
                 values[key.name] = None
                 if present:
                     meaning = f" ({key.meaning})" if key.meaning else ""
@@ -185,13 +188,20 @@ class _Reader:
                         f"{path} [{name}] {key.name}: missing; expected {key.parse.expected}"
                         f"{meaning}"
                     )
-            elif not isinstance(key.default, SameAs):
-                values[key.name] = key.default
+            elif not isinstance(default, SameAs):
+                values[key.name] = default
         for key in section.keys:
-            if isinstance(key.default, SameAs) and key.name not in values:
-                values[key.name] = values.get(key.default.key)
+            default = defaults[key.name]
+            if isinstance(default, SameAs) and key.name not in values:
+                values[key.name] = values.get(default.key)
         # In the order of the schema, whatever the order of the file.
         self.config.sections[name] = {key.name: values[key.name] for key in section.keys}
+
+    def _defaults_of_v1(self) -> bool:
+        if self.schema.defaults_key is None:
+            return False
+        section, key = self.schema.defaults_key
+        return self.config.sections.get(section, {}).get(key) == "v1"
 
     def _read_species(self, name: str, content: dict[str, tuple[str, str]]) -> None:
         """Read a section that is named after a species, or report it as unknown."""

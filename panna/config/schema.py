@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 class Missing(Enum):
-    """Marks a key that has no default."""
+    """Marks a key that has no default, or none of its own in PANNA v1."""
 
     REQUIRED = "required"
+    SAME = "same"
 
 
 REQUIRED = Missing.REQUIRED
+SAME = Missing.SAME
 NO_ELECTROSTATICS = "long-range electrostatics is not supported yet; remove the key"
 
 
@@ -46,6 +48,7 @@ class Key:
     obsolete: for a known key that is accepted and changes nothing: the reason. Giving it makes a
       notice.
     also_in: section in which the same key may be given instead.
+    v1: default where the file asks for the defaults of PANNA v1, if that is another one.
     """
 
     name: str
@@ -57,6 +60,11 @@ class Key:
     refused: str = ""
     obsolete: str = ""
     also_in: str = ""
+    v1: Any = SAME
+
+    def default_of(self, v1: bool) -> Any:
+        """The default of this version, or of PANNA v1."""
+        return self.v1 if v1 and self.v1 is not SAME else self.default
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -108,6 +116,7 @@ class Schema:
     species_key: section and key with the comma list of species; only these may have a section.
       Without it, or where the key is absent, any name that looks like a chemical symbol may.
     checks: what can only be seen from several keys; each is called with a complete Config.
+    defaults_key: section and key that says "v1" if the defaults of PANNA v1 are wanted.
     """
 
     program: str
@@ -116,6 +125,7 @@ class Schema:
     species_key: tuple[str, str] | None = None
     checks: tuple[Check, ...] = ()
     meaning: str = ""
+    defaults_key: tuple[str, str] | None = None
 
     def find(self, name: str) -> Section | None:
         """The section of that name, exactly; None if there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from panna.config.reader import Config
-from panna.config.schema import Key, Problem, SameAs, Schema, Section
+from panna.config.schema import REQUIRED, Key, Problem, SameAs, Schema, Section
 from panna.config.train_losses import LOSS_KEYS, check_losses
 from panna.config.train_optimiser import (
     OPTIMISER_KEYS,
@@ -173,7 +173,10 @@ DATA = Section(
 TRAINING = Section(
     "TRAINING_PARAMETERS",
     (
-        Key("batch_size", positive_integer, meaning="frames in a batch"),
+        Key("defaults", choice("recommended", "v1"), "recommended",
+            meaning="of the keys of this section and of activations: recommended, chosen by "
+                    "measurement (benchmarks/ablation.md); v1, those of PANNA v1"),
+        Key("batch_size", positive_integer, 8, v1=REQUIRED, meaning="frames in a batch"),
         *OPTIMISER_KEYS,
         *LOSS_KEYS,
         Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
@@ -187,9 +190,9 @@ TRAINING = Section(
         Key("standardise", boolean, True,
             meaning="descriptors with mean 0 and standard deviation 1 per species; folded into "
                     "the first layer at export"),
-        Key("average_decay", fraction, 0.0,
+        Key("average_decay", fraction, 0.99, v1=0.0,
             meaning="decay per step of a running average of the weights, which then is validated "
-                    "and exported; 0: off. Typical: 0.99"),
+                    "and exported; 0: off"),
         Key("xla", boolean, False,
             meaning="TensorFlow's graphs are compiled by XLA: some seconds at the start, then a "
                     "fifth faster"),
@@ -207,7 +210,8 @@ NETWORK_KEYS = (
         meaning="outputs of each layer, 32:16:1"),
     Key("trainable", colon_list(boolean), None, meaning="per layer; default: all are trained"),
     Key("activations", colon_list(activation), None,
-        meaning="per layer; default: gaussian, and linear in the last one"),
+        meaning="per layer; default: tanh, with defaults = v1 gaussian, and linear in the last "
+                "one"),
     Key("networks_metadata", path, None,
         meaning="folder of an exported network (networks_metadata.json): first values of sizes, "
                 "activations, trainable flags, weights and reference energies"),
@@ -305,6 +309,7 @@ TRAIN = Schema(
     (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
+    defaults_key=("TRAINING_PARAMETERS", "defaults"),
     checks=(
         check_length,
         check_learning_rate,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from panna.config.reader import Config
 from panna.config.schema import NO_ELECTROSTATICS, Key, Problem
 from panna.config.values import (
     Kind,
     choice,
+    either,
     non_negative_real,
     positive_real,
     real,
@@ -44,11 +46,11 @@ def _group_weights(content: str) -> dict[str, float]:
 group_weights = Kind("a list of group:weight separated by commas", _group_weights)
 
 LOSS_KEYS = (
-    Key("loss_function", energy_loss, "quad",
+    Key("loss_function", energy_loss, "quad_atom", v1="quad",
         meaning="of energies, d the error of a frame of N atoms in eV, L = d^2, with _atom "
                 "(d/N)^2, with _std_atom d^2/N: quad L, exp_quad exp(c L), exp_tanh "
                 "exp(a tanh(L/a)), quad_exp_tanh d^2 + exp(a tanh(L/a)); huber: of d/N"),
-    Key("floss_function", force_loss, "quad",
+    Key("floss_function", force_loss, "quad_percomp", v1="quad",
         meaning="of forces, f2 = squared errors summed over a frame: quad f2, quad_atom f2/N, "
                 "quad_percomp f2/3N, exp_quad exp(c f2), exp_quad_atom exp(c f2/N), huber: mean "
                 "over components"),
@@ -72,8 +74,9 @@ LOSS_KEYS = (
         meaning="error above which the Huber loss is linear"),
     Key("force_huber_delta", positive_real, 0.1, unit="eV/angstrom",
         meaning="error above which the Huber loss is linear"),
-    Key("forces_cost", non_negative_real, 0.0,
-        meaning="weight of the force loss; above 0 forces are trained"),
+    Key("forces_cost", either("auto", None, non_negative_real), None, v1=0.0,
+        meaning="weight of the force loss; 0: energies alone; auto: 0.05 where the data have "
+                "forces"),
     Key("forces_cost_final", positive_real, None,
         meaning="weight of the force loss in the last step; it changes geometrically over the "
                 "whole run. Validation always uses this one"),
@@ -92,6 +95,17 @@ LOSS_KEYS = (
     Key("charge_weights", text, None, refused=NO_ELECTROSTATICS),
     Key("charge_reduction", choice("mean"), "mean", obsolete="there are no charges"),
 )  # fmt: skip
+
+
+FORCES_COST = 0.05  # of forces_cost = auto
+
+
+def chosen_forces_cost(training: Mapping[str, Any], forces: bool) -> float:
+    """The weight of the force loss; `forces`: whether forces are trained."""
+    given = training["forces_cost"]
+    if given is None:
+        return FORCES_COST if forces else 0.0
+    return given
 
 
 def check_losses(config: Config) -> Iterable[Problem]:
@@ -120,7 +134,7 @@ def check_losses(config: Config) -> Iterable[Problem]:
     for key, used in constants.items():
         if config.given(SECTION, key) and not used:
             yield Problem(SECTION, key, "without effect with these losses; remove it")
-    if training["forces_cost_final"] is not None and not training["forces_cost"]:
+    if training["forces_cost_final"] is not None and training["forces_cost"] == 0:
         yield Problem(SECTION, "forces_cost_final", "forces_cost = 0: forces are not trained")
-    if training["stress_cost"] and not training["forces_cost"]:
+    if training["stress_cost"] and training["forces_cost"] == 0:
         yield Problem(SECTION, "stress_cost", "needs forces_cost > 0: virials come with forces")

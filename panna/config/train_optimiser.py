@@ -21,20 +21,23 @@ optimiser = choice("adam", "adamw")
 schedule = choice("constant", "exponential", "staircase", "cosine", "plateau")
 
 OPTIMISER_KEYS = (
-    Key("optimiser", optimiser, "adam", aliases=("optimizer",),
+    Key("optimiser", optimiser, "adamw", aliases=("optimizer",), v1="adam",
         meaning="adam, or adamw: with weight_decay apart from the gradient"),
-    Key("learning_rate", positive_real, 1e-3, meaning="of the optimiser, at the first step"),
+    Key("learning_rate", positive_real, 5e-3, v1=1e-3,
+        meaning="of the optimiser, at the first step"),
     Key("schedule", schedule, None,
         meaning="of the learning rate: constant; exponential: to learning_rate_final over the run, "
                 "or learning_rate * decay_factor ^ (step / decay_step); staircase: the same with "
                 "the exponent rounded down; cosine: half a wave to learning_rate_final over the "
                 "run; plateau: times decay_factor whenever the validation loss stays. Default: "
-                "what the other keys say"),
+                "what the other keys say; if they say nothing, exponential to learning_rate / 100, "
+                "with defaults = v1 constant"),
     Key("learning_rate_final", positive_real, None,
         meaning="learning rate at the last step; cosine: default learning_rate / 100; plateau: "
                 "lowest one"),
     Key("learning_rate_constant", boolean, True,
-        meaning="False: schedule = exponential, or staircase with staircase_decay_type = True"),
+        meaning="True: schedule = constant; False: schedule = exponential, or staircase with "
+                "staircase_decay_type = True"),
     Key("learning_rate_decay_factor", positive_real, None,
         meaning="plateau: below 1, default 0.5"),
     Key("learning_rate_decay_step", positive_real, None, unit="steps",
@@ -57,7 +60,7 @@ OPTIMISER_KEYS = (
     Key("adam_eps", positive_real, 1e-8, meaning="of Adam"),
     Key("weight_decay", non_negative_real, None,
         meaning="of adamw: weights, not biases, shrink by learning_rate * weight_decay per step; "
-                "default 0.01"),
+                "default 0.1"),
     Key("lbfgs_steps", non_negative_integer, 0,
         meaning="steps of L-BFGS on the whole training set after the last step of the optimiser; "
                 "they end earlier when the loss stays"),
@@ -79,22 +82,34 @@ DECAY = ("learning_rate_decay_factor", "learning_rate_decay_step")
 OLD = ("learning_rate_constant", "staircase_decay_type")
 
 
+END = 0.01  # the last learning rate over the first, unless the file says something else
+SAID_BY = ("schedule", "learning_rate_final", *OLD, *DECAY)
+
+
 def chosen_schedule(config: Config) -> str:
     """The schedule that is asked for by its name, or by the keys of PANNA v1 and v2."""
     training = config[SECTION]
     if training["schedule"] is not None:
         return training["schedule"]
-    if training["learning_rate_final"] is not None:
+    if final_learning_rate(config) is not None:
         return "exponential"
     if training["learning_rate_constant"]:
         return "constant"
     return "staircase" if training["staircase_decay_type"] else "exponential"
 
 
+def final_learning_rate(config: Config) -> float | None:
+    """learning_rate_final, or its default where no key says anything about a schedule."""
+    training = config[SECTION]
+    if training["defaults"] == "v1" or any(config.given(SECTION, key) for key in SAID_BY):
+        return training["learning_rate_final"]
+    return END * training["learning_rate"]
+
+
 def depends_on_length(config: Config) -> bool:
     """Whether the course of the training depends on the number of its last step."""
     training, kind = config[SECTION], chosen_schedule(config)
-    to_final = kind == "exponential" and training["learning_rate_final"] is not None
+    to_final = kind == "exponential" and final_learning_rate(config) is not None
     return to_final or kind == "cosine" or training["forces_cost_final"] is not None
 
 
@@ -116,7 +131,7 @@ def check_length(config: Config) -> Iterable[Problem]:
 def check_learning_rate(config: Config) -> Iterable[Problem]:
     """The keys of the decay fit the schedule."""
     training, kind = config[SECTION], chosen_schedule(config)
-    final = training["learning_rate_final"]
+    final = final_learning_rate(config)
     if training["schedule"] is not None:
         for key in OLD:
             if config.given(SECTION, key):

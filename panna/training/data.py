@@ -169,8 +169,12 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
     The products with stored derivatives take a fifth of the time of those from positions, and a
     hundred times the memory.
     """
-    if config["TRAINING_PARAMETERS"]["forces_cost"] == 0:
+    training = config["TRAINING_PARAMETERS"]
+    if training["forces_cost"] == 0:
         return "none", "none: forces_cost = 0, energies only"
+    wanted = any(training[key] for key in ("forces_cost", "forces_cost_final", "stress_cost"))
+    if not wanted and not (summary.has_forces and _have_derivatives(summary)):
+        return "none", "none: the data are without forces or positions, energies only"
     if not summary.has_forces:
         raise config.error(
             "TRAINING_PARAMETERS", "forces_cost",
@@ -188,7 +192,7 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
         return before, f"{before}, as before"
     if wanted != "auto":
         return wanted, f"{wanted}, as asked for"
-    if not summary.can_be_computed and not summary.has_derivatives:
+    if not _have_derivatives(summary):
         raise config.error(
             "TRAINING_PARAMETERS", "derivatives",
             f"{summary.files[0]} holds neither positions nor derivatives (a file of PANNA v1 or "
@@ -201,6 +205,10 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
     if config["PARALLELIZATION"]["dataset_cache"] is False:
         return "on_the_fly", "on_the_fly: the data are not kept in memory"
     return "auto", ""
+
+
+def _have_derivatives(summary: DataSummary) -> bool:
+    return summary.can_be_computed or summary.has_derivatives
 
 
 def check_same_descriptor(

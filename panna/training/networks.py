@@ -108,8 +108,9 @@ def _architecture(config: Config, symbol: str, base: Base | None) -> Architectur
     default, own = config[DEFAULT], config.species_sections.get(symbol, {})
     sizes, section = _sizes(config, symbol, base)
     exported = base.network if base is not None and base.network.sizes == sizes else None
+    usual = "gaussian" if config["TRAINING_PARAMETERS"]["defaults"] == "v1" else "tanh"
     values: dict[str, Any] = {
-        "activations": ("gaussian",) * (len(sizes) - 1) + ("linear",),
+        "activations": (usual,) * (len(sizes) - 1) + ("linear",),
         "trainable": (True,) * len(sizes),
         "behavior": ("new" if exported is None else "keep",) * len(sizes),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from panna.config.reader import Config
+from panna.config.train_losses import chosen_forces_cost
 from panna.training.losses import DEFAULTS, ENERGY_LOSSES, FORCE_LOSSES, Constants, Loss, find_form
 from panna.training.metrics import SUMS
 
@@ -61,8 +62,8 @@ class Objective:
         self._forces_cost = tf.Variable(self.forces_cost, dtype=tf.float64, trainable=False)
 
     @classmethod
-    def from_config(cls, config: Config) -> Objective:
-        """What the keys of the training section ask for."""
+    def from_config(cls, config: Config, forces: bool) -> Objective:
+        """What the keys of the training section ask for; `forces`: whether they are trained."""
         training = config[SECTION]
         flavour = training["loss_flavour"]
 
@@ -77,7 +78,7 @@ class Objective:
         return cls(
             energy_loss=training["loss_function"],
             force_loss=training["floss_function"],
-            forces_cost=training["forces_cost"],
+            forces_cost=chosen_forces_cost(training, forces),
             stress_cost=training["stress_cost"],
             rescale=config["DATA_INFORMATION"]["energy_rescale"],
             flavour=flavour,
@@ -88,6 +89,15 @@ class Objective:
             energy_constants=constants("energy"),
             force_constants=constants("force"),
         )
+
+    def text(self) -> str:
+        """In words: "quad_atom of energies + 0.05 quad_percomp of forces"."""
+        parts = [f"{self.energy_loss} of energies"]
+        if self.forces_cost:
+            parts.append(f"{self.forces_cost:g} {self.force_loss} of forces")
+        if self.stress_cost:
+            parts.append(f"{self.stress_cost:g} of virials")
+        return " + ".join(parts)
 
     @property
     def exponential(self) -> bool:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from panna.training.adam import Adam, AdamOptions
 from panna.training.adamw import AdamW
 
-WEIGHT_DECAY = 0.01  # the default of adamw
+WEIGHT_DECAY = 0.1  # the default of adamw
 OPTIMISERS: dict[str, Callable[[Sequence[tf.Variable], Mapping[str, Any]], Adam]] = {}
 
 

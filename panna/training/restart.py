@@ -25,7 +25,7 @@ TRAINING = "TRAINING_PARAMETERS"
 # many other trainings run beside this one.
 FREE = (
     *("max_steps", "max_epochs", "early_stopping_patience", "lbfgs_steps", "lbfgs_memory"),
-    *("derivatives", "committee"),
+    *("derivatives", "committee", "defaults"),
 )
 DATA = "data"
 # What belongs to the weights: never changed in a training, whatever the restart mode.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from panna.config.reader import Config
-from panna.config.train_optimiser import chosen_schedule
+from panna.config.train_losses import chosen_forces_cost
+from panna.config.train_optimiser import chosen_schedule, final_learning_rate
 from panna.errors import TrainingError
 
 SCHEDULES: dict[str, Callable[[Schedule, int], float]] = {}
@@ -94,7 +95,7 @@ class Plateau:
 def learning_rate(config: Config, steps: int) -> Schedule:
     """The learning rate over a run of so many steps."""
     training = config["TRAINING_PARAMETERS"]
-    rate, final = training["learning_rate"], training["learning_rate_final"]
+    rate, final = training["learning_rate"], final_learning_rate(config)
     kind = chosen_schedule(config)
     factor, decay_steps = 1.0, 1.0
     if kind == "cosine" or (kind == "exponential" and final is not None):
@@ -119,7 +120,7 @@ def reduction_on_plateau(config: Config) -> Plateau | None:
 def forces_cost(config: Config, steps: int) -> Schedule | None:
     """The weight of the force loss, if it changes over a run of so many steps."""
     training = config["TRAINING_PARAMETERS"]
-    first, final = training["forces_cost"], training["forces_cost_final"]
+    first, final = chosen_forces_cost(training, forces=True), training["forces_cost_final"]
     if final is None:
         return None
     return Schedule("exponential", first, final / first, max(steps - 1, 1))

@@ -277,7 +277,7 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
         averaged=averaged,
         std=model.scale_std,
         offsets=model.offsets,
-        objective=Objective.from_config(config),
+        objective=Objective.from_config(config, forces=data.source != "none"),
         derivatives=_derivatives(config, data, model),
         optimiser=optimiser(trainable_variables(networks), training),
         decay=training["average_decay"],

@@ -86,6 +86,31 @@ def test_reference_energies_are_fitted_unless_given(trained):
     np.testing.assert_allclose(offsets, [OFFSETS["Si"], OFFSETS["O"]], atol=10.0)
 
 
+ABSENT = {
+    f"TRAINING_PARAMETERS__{key}": None
+    for key in ("defaults", "batch_size", "learning_rate", "loss_function", "floss_function",
+                "forces_cost")
+}  # fmt: skip
+
+
+def test_by_default_forces_are_trained_where_the_data_have_them(data, frames, tmp_path, capsys):
+    assert run(write_ini(tmp_path / "f" / "t.ini", data / "train", **ABSENT)) == 0
+    assert "quad_atom of energies + 0.05 quad_percomp of forces; adamw" in capsys.readouterr().out
+    assert table(tmp_path / "f" / "run")[-1]["train_force_rmse_eV_per_angstrom"]
+    write_data(tmp_path / "data", [replace(one, forces=None) for one in frames[:5]])
+    assert run(write_ini(tmp_path / "e" / "t.ini", tmp_path / "data", **ABSENT)) == 0
+    out = capsys.readouterr().out
+    assert "quad_atom of energies; adamw" in out and "without forces or positions" in out
+    assert not table(tmp_path / "e" / "run")[-1]["train_force_rmse_eV_per_angstrom"]
+
+
+def test_forces_that_are_asked_for_must_be_there(frames, tmp_path, capsys):
+    write_data(tmp_path / "data", [replace(one, forces=None) for one in frames[:5]])
+    keys = ABSENT | {"TRAINING_PARAMETERS__stress_cost": "0.1"}
+    assert run(write_ini(tmp_path / "t.ini", tmp_path / "data", **keys)) == 2
+    assert "has no forces" in capsys.readouterr().err
+
+
 def test_regularisation_shows_in_the_table_and_in_tensorboard(data, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -6,7 +6,8 @@ import pytest
 
 from panna.config.reader import read_config
 from panna.config.train import TRAIN
-from panna.config.train_optimiser import chosen_schedule, depends_on_length
+from panna.config.train_losses import chosen_forces_cost
+from panna.config.train_optimiser import chosen_schedule, depends_on_length, final_learning_rate
 from panna.errors import ConfigError
 from panna.network.activations import ACTIVATIONS
 from panna.training.networks import architectures
@@ -40,7 +41,7 @@ SPECIES_KEYS = """nn_type g_size architecture trainable activations networks_met
 
 SMALLEST = {
     "IO_INFORMATION": {"data_dir": "tfr", "train_dir": "run"},
-    "TRAINING_PARAMETERS": {"batch_size": "8", "max_epochs": "10"},
+    "TRAINING_PARAMETERS": {"defaults": "v1", "batch_size": "8", "max_epochs": "10"},
 }
 
 
@@ -80,11 +81,53 @@ def test_activations_of_the_ini_file_are_those_of_the_registry():
             assert key.parse(spelling) == (activation.name,)
 
 
-def test_the_smallest_file_and_its_defaults(read):
-    training = read()["TRAINING_PARAMETERS"]
+def test_the_defaults_of_panna_v1(read):
+    """Specification 1.3 and 4."""
+    config = read()
+    training = config["TRAINING_PARAMETERS"]
     assert training["loss_function"] == training["floss_function"] == "quad"
     assert (training["learning_rate"], training["forces_cost"]) == (1e-3, 0.0)
+    assert (training["optimiser"], training["average_decay"]) == ("adam", 0.0)
+    assert chosen_schedule(config) == "constant"
     assert training["derivatives"] == "auto" and training["standardise"]
+    with pytest.raises(ConfigError, match="batch_size: missing"):
+        read(TRAINING_PARAMETERS__batch_size=None)
+
+
+def test_the_recommended_defaults(read):
+    keys = {f"TRAINING_PARAMETERS__{key}": None for key in ("defaults", "batch_size")}
+    config = read(**keys)
+    training = config["TRAINING_PARAMETERS"]
+    assert training["loss_function"] == "quad_atom" and training["floss_function"] == "quad_percomp"
+    assert (training["optimiser"], training["average_decay"]) == ("adamw", 0.99)
+    assert chosen_schedule(config) == "exponential" and depends_on_length(config)
+    assert final_learning_rate(config) == 0.01 * training["learning_rate"]
+    assert [chosen_forces_cost(training, forces) for forces in (True, False)] == [0.05, 0.0]
+    asked = read(**keys, TRAINING_PARAMETERS__forces_cost="0")
+    assert chosen_forces_cost(asked["TRAINING_PARAMETERS"], True) == 0.0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"schedule": "constant"},
+        {"learning_rate_constant": "True"},
+        {"schedule": "cosine"},
+        {"learning_rate_final": "1e-5"},
+        {
+            "learning_rate_constant": "False",
+            "learning_rate_decay_factor": "0.5",
+            "learning_rate_decay_step": "9",
+        },
+    ],
+)
+def test_a_schedule_that_is_asked_for_is_the_same_with_either_defaults(read, said):
+    keys = {f"TRAINING_PARAMETERS__{key}": value for key, value in said.items()}
+    kinds = [
+        (chosen_schedule(config), final_learning_rate(config))
+        for config in (read(**keys), read(**keys, TRAINING_PARAMETERS__defaults="recommended"))
+    ]
+    assert kinds[0] == kinds[1]
 
 
 def test_keys_of_the_pipeline_stand_in_either_section(read):

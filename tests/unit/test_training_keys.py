@@ -43,7 +43,8 @@ def test_keys_of_losses_reach_the_objective(config):
             energy_reduction="sum",
             energy_prefactor="7",
             force_huber_delta="0.4",
-        )
+        ),
+        forces=True,
     )
     expected = Objective(
         "exp_quad",
@@ -64,8 +65,12 @@ def test_the_flavour_of_panna_v1_halves_exponentials_and_squares(config):
     keys = dict(loss_function="exp_quad", wscale_l1="0.4", wscale_l2="0.4", bscale_l2="0.2")
     v1, v2 = (config(**keys, loss_flavour=flavour) for flavour in ("v1", "v2"))
     # Specification 4.4 and 4.5: 0.5 exp(2 sum d^2); l2 (sum w^2) / 2.
-    assert Objective.from_config(v1).energy_constants == Constants(factor=0.5, delta=0.01)
-    assert Objective.from_config(v2).energy_constants == Constants(factor=1.0, delta=0.01)
+    assert Objective.from_config(v1, forces=True).energy_constants == Constants(
+        factor=0.5, delta=0.01
+    )
+    assert Objective.from_config(v2, forces=True).energy_constants == Constants(
+        factor=1.0, delta=0.01
+    )
     assert Regularisation.from_config(v1) == Regularisation(0.4, 0.2, 0.0, 0.1)
     assert Regularisation.from_config(v2) == Regularisation(0.4, 0.4, 0.0, 0.2)
     assert Regularisation.from_config(config()) is None
@@ -78,7 +83,7 @@ def test_optimisers(config):
     assert isinstance(found, AdamW)
     assert (found.weight_decay, found.options.beta1) == (0.0, 0.8)
     default = optimiser(variables, config(optimiser="adamw")["TRAINING_PARAMETERS"])
-    assert default.weight_decay == 0.01
+    assert default.weight_decay == 0.1
 
 
 def test_learning_rates_over_a_run(config):
