@@ -11,9 +11,8 @@ from pybind11.setup_helpers import Pybind11Extension
 from setuptools import find_namespace_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(
-    r'__version__ = "([^"]+)"', (ROOT / "panna" / "__init__.py").read_text()
-).group(1)
+FIRST = (ROOT / "panna" / "__init__.py").read_text()
+VERSION = re.search(r'__version__ = "([^"]+)"', FIRST).group(1)
 PROGRAMS = [
     *("gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"),
     "learning_curve",
