@@ -54,7 +54,7 @@ def styles(potential: Path) -> dict[str, tuple[str, int]]:
     coefficients = f'pair_coeff * * "{potential}" panna.in Si'
     return {
         "panna": (f"pair_style panna\n{coefficients}", 100),
-        "panna mixed": (f"pair_style panna mixed\n{coefficients}", 100),
+        "panna mixed": (f"pair_style panna precision mixed\n{coefficients}", 100),
         "snap": (f"pair_style snap\npair_coeff * * {snap}.snapcoeff {snap}.snapparam Si", 10),
         "tersoff": (f"pair_style tersoff\npair_coeff * * {files / 'Si.tersoff'} Si", 500),
         "sw": (f"pair_style sw\npair_coeff * * {files / 'Si.sw'} Si", 1000),

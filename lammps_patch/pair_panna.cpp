@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -91,8 +92,8 @@ PairPanna::PairPanna(LAMMPS *lammps) : Pair(lammps) {
   restartinfo = 0;
   one_coeff = 1;
   manybody_flag = 1;
-  // Reference energies and lengths of the potential are in eV and angstrom.
-  unit_convert_flag = 0;
+  // Potentials are in eV and angstrom; init_style knows the units of the simulation.
+  unit_convert_flag = utils::get_supported_conversions(utils::ENERGY);
   centroidstressflag = CENTROID_NOTAVAIL;
 }
 
@@ -103,12 +104,39 @@ PairPanna::~PairPanna() {
 }
 
 void PairPanna::settings(int narg, char **arg) {
-  const std::string precision = narg > 0 ? arg[0] : "full";
-  if (narg > 1 || (precision != "full" && precision != "mixed"))
-    error->all(FLERR, std::string("pair_style panna: argument ") + arg[narg - 1] +
-                          " found, full or mixed (precision) or nothing expected; the potential "
-                          "and the elements belong to pair_coeff * * DIR panna.in El1 El2 ...");
-  mixed_ = precision == "mixed";
+  mixed_ = false;
+  threads_ = 0;
+  for (int i = 0; i < narg; i += 2) {
+    const std::string word = arg[i];
+    if (word != "precision" && word != "threads")
+      error->all(FLERR, "pair_style panna: argument " + word +
+                            " found, precision or threads expected; the potential and the "
+                            "elements belong to pair_coeff * * DIR panna.in El1 El2 ...");
+    if (i + 1 == narg)
+      error->all(FLERR, "pair_style panna: " + word + " without a value; expected precision "
+                        "double, precision mixed or threads N");
+    const std::string value = arg[i + 1];
+    if (word == "threads") {
+      set_threads(arg[i + 1]);
+    } else if (value == "double" || value == "mixed") {
+      mixed_ = value == "mixed";
+    } else {
+      error->all(FLERR, "pair_style panna: precision " + value +
+                            " found, double or mixed expected");
+    }
+  }
+}
+
+void PairPanna::set_threads(const char *text) {
+  char *end = nullptr;
+  const long count = std::strtol(text, &end, 10);
+  if (end == text || *end != '\0' || count < 1 || count > 4096)
+    error->all(FLERR, std::string("pair_style panna: threads ") + text +
+                          " found, a number of 1 or more expected");
+#ifndef _OPENMP
+  if (count > 1) error->all(FLERR, "pair_style panna: threads needs a build with OpenMP");
+#endif
+  threads_ = static_cast<int>(count);
 }
 
 void PairPanna::allocate() {
@@ -199,7 +227,7 @@ void PairPanna::report(const std::string &file) const {
   char cutoff[32];
   std::snprintf(cutoff, sizeof cutoff, "%g", model_->cutoff());
   std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, " +
-      (mixed_ ? "mixed" : "full") + " precision, instruction set " +
+      (mixed_ ? "mixed" : "double") + " precision, instruction set " +
       panna::kernels::active().name + "; atom types";
   for (std::size_t t = 1; t < species_of_type_.size(); ++t) {
     const int s = species_of_type_[t];
@@ -210,9 +238,13 @@ void PairPanna::report(const std::string &file) const {
 }
 
 void PairPanna::init_style() {
-  if (std::strcmp(update->unit_style, "metal") != 0)
+  if (std::strcmp(update->unit_style, "metal") == 0)
+    energy_unit_ = 1.0;
+  else if (std::strcmp(update->unit_style, "real") == 0)
+    energy_unit_ = utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
+  else
     error->all(FLERR, std::string("pair_style panna: units ") + update->unit_style +
-                          " found, units metal expected (eV and angstrom)");
+                          " found, units metal (eV) or real (kcal/mol) expected");
   if (force->newton_pair == 0)
     error->all(FLERR, "pair_style panna: newton pair off found, newton pair on expected (forces "
                       "on ghost atoms are sent back to their owners)");
@@ -233,7 +265,8 @@ void PairPanna::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
 
   const int blocks = (list->inum + kChunk - 1) / kChunk;
-  const int threads = std::max(1, std::min(comm->nthreads, blocks));
+  const int wanted = threads_ > 0 ? threads_ : comm->nthreads;
+  const int threads = std::max(1, std::min(wanted, blocks));
   if (chunks_.size() < static_cast<std::size_t>(threads))
     chunks_.resize(static_cast<std::size_t>(threads));
   std::string failure;
@@ -309,8 +342,12 @@ void PairPanna::gather(Chunk &chunk, int begin, int end) const {
 }
 
 // With g = dE_i/d(x_j - x_i) the force on i is +g and the force on j is -g.
-void PairPanna::scatter(const Chunk &chunk) {
+void PairPanna::scatter(Chunk &chunk) {
   double *const *const f = atom->f;
+  if (energy_unit_ != 1.0) {
+    for (double &energy : chunk.energies) energy *= energy_unit_;
+    for (std::size_t k = 0; k < 3 * chunk.first.back(); ++k) chunk.gradients[k] *= energy_unit_;
+  }
   for (std::size_t a = 0; a < chunk.centre.size(); ++a) {
     const int i = chunk.centre[a];
     double fx = 0.0, fy = 0.0, fz = 0.0;

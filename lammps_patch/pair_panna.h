@@ -1,6 +1,6 @@
 // LAMMPS pair style `panna`: neural-network potentials written by panna_extract_weights.
 //
-//   pair_style panna [full|mixed]             precision of pairs of neighbours, default full
+//   pair_style panna [precision double|mixed] [threads N]
 //   pair_coeff * * DIR panna.in El1 El2 ...   one element (or NULL) for each atom type
 //   pair_coeff * * DIR panna.in               type t is the t-th species of the potential
 //
@@ -44,17 +44,20 @@ class PairPanna : public Pair {
   // Buffers of one thread: the neighbourhoods of a few local atoms and the result for them.
   struct Chunk;
 
+  void set_threads(const char *);
   void allocate();
   void read(const std::string &directory, const std::string &file);
   void map_types(const std::string &file, int count, char **names);
   void report(const std::string &file) const;
 
   void gather(Chunk &chunk, int begin, int end) const;
-  void scatter(const Chunk &chunk);
+  void scatter(Chunk &chunk);
   void tally_virial(int i, int j, const double *vector, const double *gradient);
 
   std::unique_ptr<panna::Model> model_;
   bool mixed_ = false;
+  int threads_ = 0;                   // 0: those of LAMMPS
+  double energy_unit_ = 1.0;          // energies and forces of LAMMPS over eV and eV/angstrom
   std::vector<int> species_of_type_;  // [ntypes + 1] species of the model, -1 for NULL
   std::vector<Chunk> chunks_;         // [threads]
 };

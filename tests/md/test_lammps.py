@@ -101,7 +101,7 @@ def test_mixed_precision_is_that_of_python(potential, tmp_path):
     expected = evaluate_frame(open_potential(potential, precision="mixed"), frame, threads=1)
     full = evaluate_frame(open_potential(potential), frame, threads=1)
     pair = [
-        line.replace("pair_style panna", "pair_style panna mixed")
+        line.replace("pair_style panna", "pair_style panna precision mixed")
         for line in pair_lines(potential, elements)
     ]
     found = evaluate(tmp_path, frame, pair, elements, ranks=2)
@@ -110,6 +110,25 @@ def test_mixed_precision_is_that_of_python(potential, tmp_path):
     assert deviation(found.forces, expected.forces) < 1e-5 * scale
     assert deviation(found.energy, expected.energy) < 1e-5 * frame.n_atoms
     assert deviation(found.forces, full.forces) > 1e-10 * scale, "full precision was used"
+
+
+def test_units_real_are_kcal_per_mol(potential, tmp_path):
+    frame, elements = random_frame("triclinic crystal"), list(SPECIES)
+    expected = evaluate_frame(open_potential(potential), frame, threads=1)
+    box = write_data(tmp_path / "frame.data", frame, elements)
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential, elements), *OUTPUT]
+    lines[lines.index("units metal")] = "units real"
+    done = run_script(tmp_path, [*lines, "run 0 post no", *PRINT], ranks=2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = read_output(tmp_path, done.stdout, box)  # takes bar, where LAMMPS means atm
+    kcal, atm = 23.060549, 1.01325
+    np.testing.assert_allclose(found.energy, kcal * expected.energy, rtol=1e-6)
+    np.testing.assert_allclose(found.atomic_energies.sum(), kcal * expected.energy, rtol=1e-6)
+    scale = np.abs(expected.forces).max()
+    assert deviation(found.forces / kcal, expected.forces) < 1e-6 * scale
+    scale = np.abs(expected.virial).max()
+    assert deviation(atm * found.virial, expected.virial) < 1e-5 * scale
+    assert deviation(atm * found.atomic_virials.sum(axis=0), expected.virial) < 1e-5 * scale
 
 
 def test_a_lone_atom_and_an_empty_rank(potential, tmp_path):
@@ -141,7 +160,11 @@ def test_threads_change_nothing(potential, tmp_path):
     box = write_data(tmp_path / "frame.data", frame, list(SPECIES))
     dynamics = ["velocity all create 300 7", "fix move all nve", "timestep 1e-4", "run 20"]
     found = []
-    for threads in (1, 2, 2, 3):
+    style = pair.index("pair_style panna")
+    for threads in (1, 2, 2, 3, "asked for"):
+        if threads == "asked for":
+            pair[style] += " threads 2"
+            threads = 1
         lines = [*setup_lines(frame, "frame.data"), *pair, *dynamics]
         lines += [*OUTPUT, "run 0", *PRINT]
         done = run_script(tmp_path, lines, threads=threads)
@@ -202,9 +225,16 @@ BROKEN = {
     "unknown element": ("Si O H", "Si O Xx", "element Xx of atom type 3 is not in"),
     "too few elements": ("Si O H", "Si O", "with 2 elements found; expected pair_coeff * *"),
     "NULL without hybrid": ("Si O H", "Si O NULL", "atom type 3 is NULL"),
-    "units": ("units metal", "units real", "units real found, units metal expected"),
+    "units": ("units metal", "units electron", "units electron found, units metal (eV) or real"),
     "newton": ("boundary p", "newton off\nboundary p", "newton pair off found"),
-    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, full or mixed"),
+    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, precision or"),
+    "precision": (
+        "pair_style panna",
+        "pair_style panna precision half",
+        "double or mixed expected",
+    ),
+    "no value": ("pair_style panna", "pair_style panna threads 1 precision", "without a value"),
+    "threads": ("pair_style panna", "pair_style panna threads 0", "threads 0 found, a number of 1"),
 }
 
 
