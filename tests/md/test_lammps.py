@@ -231,7 +231,7 @@ BROKEN = {
     "precision": (
         "pair_style panna",
         "pair_style panna precision half",
-        "double or mixed expected",
+        "double or mixed",
     ),
     "no value": ("pair_style panna", "pair_style panna threads 1 precision", "without a value"),
     "threads": ("pair_style panna", "pair_style panna threads 0", "threads 0 found, a number of 1"),
