@@ -4,7 +4,8 @@
 
 S1: 216 disordered silicon atoms, 48 components. BP: the same atoms, 48 components of Behler and
 Parrinello. S2: 64 water molecules, 128 components. S3: 100 ethanol molecules, descriptor of four
-species, 384 components. The neighbour list is given. Energies and forces with a network
+species, 384 components. The neighbour list is given. vjp and jvp: products of
+the Jacobian with a vector, without G. Energies and forces with a network
 components:32:16:1 for each species. Peers in the same run, where pip has them: dscribe ACSF, with
 the same components for BP and else with as many of BP's kinds; torchani AEV (S3).
 """
@@ -54,8 +55,8 @@ def our_jobs(system: System, folder: Path) -> dict[str, Callable[[], object]]:
             f"panna {isa}, {name}": with_isa(isa, job)
             for name, job in {
                 "G": lambda: evaluate.compute(parameters, nl, threads=1),
-                "G with vjp": lambda: evaluate.vjp(parameters, nl, g_bar, threads=1),
-                "G with jvp": lambda: evaluate.jvp(parameters, nl, tangents, threads=1),
+                "vjp": lambda: evaluate.vjp(parameters, nl, g_bar, threads=1),
+                "jvp": lambda: evaluate.jvp(parameters, nl, tangents, threads=1),
                 "whole Jacobian": lambda: evaluate.jacobian(parameters, nl, threads=1),
                 "energy and forces": lambda: pair_gradient(full, nl, threads=1),
                 "energy and forces, mixed": lambda: pair_gradient(mixed, nl, threads=1),

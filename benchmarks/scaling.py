@@ -88,7 +88,7 @@ def main() -> None:
     say(header("numpy", "vesin"))
     say("silicon, 48 components; CPU time of one thread in microseconds per atom, the fastest of")
     say(f"{options.rounds} rounds (slow spells do not meet all sizes alike), and peak memory")
-    say(table(["atoms", "list", "G", "G with vjp", "energy and forces", "kB/atom"], rows))
+    say(table(["atoms", "list", "G", "vjp", "energy and forces", "kB/atom"], rows))
 
 
 if __name__ == "__main__":
