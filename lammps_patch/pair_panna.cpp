@@ -62,6 +62,7 @@ struct PairPanna::Chunk {
   std::vector<int> species;        // [centres]
   std::vector<std::size_t> first;  // [centres + 1]
   std::vector<double> energies;    // [centres] eV
+  std::vector<int> outside;        // [centres] components outside the training set
   // [neighbours], with room for those beyond the cutoff:
   std::vector<int> neighbour;  // local or ghost index
   std::vector<int> neighbour_species;
@@ -105,38 +106,43 @@ PairPanna::~PairPanna() {
 
 void PairPanna::settings(int narg, char **arg) {
   mixed_ = false;
+  extrapolation_ = Extrapolation::warn;
   threads_ = 0;
   for (int i = 0; i < narg; i += 2) {
-    const std::string word = arg[i];
-    if (word != "precision" && word != "threads")
-      error->all(FLERR, "pair_style panna: argument " + word +
-                            " found, precision or threads expected; the potential and the "
-                            "elements belong to pair_coeff * * DIR panna.in El1 El2 ...");
-    if (i + 1 == narg)
-      error->all(FLERR, "pair_style panna: " + word + " without a value; expected precision "
-                        "double, precision mixed or threads N");
-    const std::string value = arg[i + 1];
-    if (word == "threads") {
-      set_threads(arg[i + 1]);
-    } else if (value == "double" || value == "mixed") {
+    const std::string word = arg[i], value = i + 1 < narg ? arg[i + 1] : "";
+    std::string expected;
+    if (word == "precision") {
+      expected = "double or mixed";
       mixed_ = value == "mixed";
+      if (mixed_ || value == "double") continue;
+    } else if (word == "extrapolation") {
+      expected = "warn, stop or off";
+      extrapolation_ = value == "stop" ? Extrapolation::stop
+          : value == "off"             ? Extrapolation::off
+                                       : Extrapolation::warn;
+      if (value == "warn" || extrapolation_ != Extrapolation::warn) continue;
+    } else if (word == "threads") {
+      expected = "a number of 1 or more";
+      if (set_threads(value)) continue;
     } else {
-      error->all(FLERR, "pair_style panna: precision " + value +
-                            " found, double or mixed expected");
+      error->all(FLERR, "pair_style panna: argument " + word +
+                            " found, precision, extrapolation or threads expected; the potential "
+                            "and the elements belong to pair_coeff * * DIR panna.in El1 El2 ...");
     }
+    error->all(FLERR, "pair_style panna: " + word + " " + (value.empty() ? "nothing" : value) +
+                          " found, " + expected + " expected");
   }
 }
 
-void PairPanna::set_threads(const char *text) {
+bool PairPanna::set_threads(const std::string &text) {
   char *end = nullptr;
-  const long count = std::strtol(text, &end, 10);
-  if (end == text || *end != '\0' || count < 1 || count > 4096)
-    error->all(FLERR, std::string("pair_style panna: threads ") + text +
-                          " found, a number of 1 or more expected");
+  const long count = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || count < 1 || count > 4096) return false;
 #ifndef _OPENMP
   if (count > 1) error->all(FLERR, "pair_style panna: threads needs a build with OpenMP");
 #endif
   threads_ = static_cast<int>(count);
+  return true;
 }
 
 void PairPanna::allocate() {
@@ -160,6 +166,10 @@ void PairPanna::coeff(int narg, char **arg) {
   if (!allocated) allocate();
   read(arg[2], arg[3]);
   const std::string path = std::string(arg[2]) + "/" + arg[3];
+  if (extrapolation_ == Extrapolation::stop && !model_->knows_ranges())
+    error->all(FLERR, "pair_style panna: extrapolation stop needs the ranges of the training set, "
+                      "and " + path + " names no files of ranges for all species; export the "
+                      "potential again, or leave extrapolation stop out");
   map_types(path, narg - 4, arg + 4);
   if (comm->me == 0) report(path);
 }
@@ -228,7 +238,10 @@ void PairPanna::report(const std::string &file) const {
   std::snprintf(cutoff, sizeof cutoff, "%g", model_->cutoff());
   std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, " +
       (mixed_ ? "mixed" : "double") + " precision, instruction set " +
-      panna::kernels::active().name + "; atom types";
+      panna::kernels::active().name + ", ranges of the training set " +
+      (!model_->knows_ranges()                     ? "unknown"
+           : extrapolation_ == Extrapolation::off ? "not watched"
+                                                   : "watched") + "; atom types";
   for (std::size_t t = 1; t < species_of_type_.size(); ++t) {
     const int s = species_of_type_[t];
     text += (t == 1 ? " " : ", ") + std::to_string(t) + " = " +
@@ -254,6 +267,8 @@ void PairPanna::init_style() {
     error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
                           "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
   neighbor->add_request(this, NeighConst::REQ_FULL);
+  evaluated_ = outside_ = 0;
+  most_outside_ = 0;
 }
 
 double PairPanna::init_one(int i, int j) {
@@ -270,6 +285,7 @@ void PairPanna::compute(int eflag, int vflag) {
   if (chunks_.size() < static_cast<std::size_t>(threads))
     chunks_.resize(static_cast<std::size_t>(threads));
   std::string failure;
+  const bool watched = extrapolation_ != Extrapolation::off && model_->knows_ranges();
 
   // Chunks are added to the forces in their own order: sums do not depend on the number of
   // threads, and no thread needs forces of its own.
@@ -286,16 +302,17 @@ void PairPanna::compute(int eflag, int vflag) {
       try {
         gather(chunk, b * kChunk, std::min((b + 1) * kChunk, list->inum));
         model_->evaluate(chunk.view(), chunk.workspace, chunk.energies.data(),
-                         chunk.gradients.data());
+                         chunk.gradients.data(), watched ? chunk.outside.data() : nullptr);
       } catch (const std::exception &problem) {
         message = problem.what();
       }
 #pragma omp ordered
       {
-        if (message.empty())
+        if (message.empty()) {
           scatter(chunk);
-        else if (failure.empty())
-          failure = message;
+          if (watched) message = count_outside(chunk);
+        }
+        if (failure.empty()) failure = message;
       }
     }
   }
@@ -339,6 +356,7 @@ void PairPanna::gather(Chunk &chunk, int begin, int end) const {
     chunk.first.push_back(n);
   }
   chunk.energies.resize(chunk.centre.size());
+  chunk.outside.resize(chunk.centre.size());
 }
 
 // With g = dE_i/d(x_j - x_i) the force on i is +g and the force on j is -g.
@@ -368,6 +386,41 @@ void PairPanna::scatter(Chunk &chunk) {
     if (eflag_global) eng_vdwl += chunk.energies[a];
     if (eflag_atom) eatom[i] += chunk.energies[a];
   }
+}
+
+// A message where the run has to stop, else empty.
+std::string PairPanna::count_outside(const Chunk &chunk) {
+  evaluated_ += static_cast<bigint>(chunk.centre.size());
+  for (std::size_t a = 0; a < chunk.centre.size(); ++a) {
+    const int components = chunk.outside[a];
+    if (components == 0) continue;
+    ++outside_;
+    most_outside_ = std::max(most_outside_, components);
+    if (extrapolation_ == Extrapolation::stop)
+      return "atom " + std::to_string(atom->tag[chunk.centre[a]]) + " in step " +
+          std::to_string(update->ntimestep) + ": " + std::to_string(components) +
+          " components of its descriptor are outside the range of the training set "
+          "(extrapolation stop); train with such environments, or use extrapolation warn";
+  }
+  return "";
+}
+
+// At the end of a run.
+void PairPanna::finish() {
+  bigint mine[2] = {evaluated_, outside_}, all[2] = {0, 0};
+  int most = 0;
+  MPI_Allreduce(mine, all, 2, MPI_LMP_BIGINT, MPI_SUM, world);
+  MPI_Allreduce(&most_outside_, &most, 1, MPI_INT, MPI_MAX, world);
+  evaluated_ = outside_ = 0;
+  most_outside_ = 0;
+  if (all[1] == 0 || comm->me != 0) return;
+  char share[32];
+  std::snprintf(share, sizeof share, "%.3g", 100.0 * static_cast<double>(all[1]) / static_cast<double>(all[0]));
+  error->warning(FLERR, "pair_style panna: " + std::to_string(all[1]) + " of " +
+                            std::to_string(all[0]) + " atomic energies of this run (" + share +
+                            " %) come from environments outside the range of the training set, "
+                            "with up to " + std::to_string(most) + " components of the descriptor "
+                            "outside; these energies and forces are extrapolations");
 }
 
 // -(x_j - x_i) g of one pair, half to each atom as other many-body styles do. The global virial

@@ -1,6 +1,6 @@
 // LAMMPS pair style `panna`: neural-network potentials written by panna_extract_weights.
 //
-//   pair_style panna [precision double|mixed] [threads N]
+//   pair_style panna [precision double|mixed] [extrapolation warn|stop|off] [threads N]
 //   pair_coeff * * DIR panna.in El1 El2 ...   one element (or NULL) for each atom type
 //   pair_coeff * * DIR panna.in               type t is the t-th species of the potential
 //
@@ -38,13 +38,14 @@ class PairPanna : public Pair {
   void init_style() override;
   double init_one(int, int) override;
   void compute(int, int) override;
+  void finish() override;
   double memory_usage() override;
 
  private:
   // Buffers of one thread: the neighbourhoods of a few local atoms and the result for them.
   struct Chunk;
 
-  void set_threads(const char *);
+  bool set_threads(const std::string &text);
   void allocate();
   void read(const std::string &directory, const std::string &file);
   void map_types(const std::string &file, int count, char **names);
@@ -52,10 +53,17 @@ class PairPanna : public Pair {
 
   void gather(Chunk &chunk, int begin, int end) const;
   void scatter(Chunk &chunk);
+  std::string count_outside(const Chunk &chunk);
   void tally_virial(int i, int j, const double *vector, const double *gradient);
 
   std::unique_ptr<panna::Model> model_;
   bool mixed_ = false;
+  enum class Extrapolation { warn, stop, off };
+  Extrapolation extrapolation_ = Extrapolation::warn;
+  // Since the beginning of the run, on this rank: atomic energies, those with components of the
+  // descriptor outside the range of the training set, and the largest number of such components.
+  bigint evaluated_ = 0, outside_ = 0;
+  int most_outside_ = 0;
   int threads_ = 0;                   // 0: those of LAMMPS
   double energy_unit_ = 1.0;          // energies and forces of LAMMPS over eV and eV/angstrom
   std::vector<int> species_of_type_;  // [ntypes + 1] species of the model, -1 for NULL

@@ -325,6 +325,7 @@ class Potential {
 
   const std::vector<std::string>& species() const { return model_->species(); }
   double cutoff() const { return model_->cutoff(); }
+  bool knows_ranges() const { return model_->knows_ranges(); }
   int size() const { return model_->descriptor().size(); }
 
   py::tuple compute(const Array<int>& species, const Array<std::int64_t>& first,
@@ -333,7 +334,9 @@ class Potential {
     const Batch batch(species, first, index, vectors, static_cast<int>(model_->species().size()));
     Array<double> energies(static_cast<py::ssize_t>(batch.atoms));
     Array<double> gradients = matrix(batch.pairs, 3);
+    Array<int> outside(static_cast<py::ssize_t>(batch.atoms));
     double* e = energies.mutable_data();
+    int* o = outside.mutable_data();
     double* g = gradients.mutable_data();
     const int* s = batch.species.data();
     parallel(batch.atoms, threads, [&](Workspace& ws, int i) {
@@ -342,9 +345,9 @@ class Potential {
       const std::size_t range[2] = {0, batch.offsets[k + 1] - begin};
       const panna::Neighbourhoods one{1, s + i, range, batch.neighbour_species.data() + begin,
                                       batch.vectors.data() + 3 * begin};
-      model_->evaluate(one, ws, e + i, g + 3 * begin);
+      model_->evaluate(one, ws, e + i, g + 3 * begin, o + i);
     });
-    return py::make_tuple(energies, gradients);
+    return py::make_tuple(energies, gradients, outside);
   }
 
  private:
@@ -414,10 +417,13 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("species", &Potential::species)
       .def_property_readonly("cutoff", &Potential::cutoff, "angstrom")
       .def_property_readonly("size", &Potential::size)
+      .def_property_readonly("knows_ranges", &Potential::knows_ranges,
+                             "Whether the ranges of the training set are known for all species.")
       .def("compute", &Potential::compute, py::arg("species"), py::arg("first"), py::arg("index"),
            py::arg("vectors"), py::arg("threads") = 0,
            "Atomic energies (atoms,) in eV and their gradients with respect to the vectors "
-           "(pairs, 3) in eV/angstrom.");
+           "(pairs, 3) in eV/angstrom; (atoms,) components of the descriptor outside the range of "
+           "the training set, 0 where that is not known.");
 
   m.def("isa", [] { return std::string(panna::kernels::active().name); },
         "Instruction set in use.");

@@ -17,6 +17,7 @@ import numpy as np
 
 from panna.errors import TrainingError
 from panna.network.activations import ACTIVATIONS
+from panna.network.ranges import Ranges
 
 FORMAT = 1
 
@@ -84,6 +85,7 @@ class Model:
     networks: one SpeciesNetwork per species.
     offsets: (n,) float64, reference energies in eV.
     scale_mean, scale_std: (n, g) float64, or both None when descriptors are used as they are.
+    ranges: of the descriptors in the training set, None if unknown.
     """
 
     species: tuple[str, ...]
@@ -93,6 +95,7 @@ class Model:
     scale_mean: np.ndarray | None = None
     scale_std: np.ndarray | None = None
     descriptor_hash: str = ""
+    ranges: Ranges | None = None
 
     def __post_init__(self) -> None:
         self.offsets = np.asarray(self.offsets, np.float64)
@@ -177,6 +180,9 @@ class Model:
         if self.scale_mean is not None:
             arrays[prefix + "scale_mean"] = np.asarray(self.scale_mean, np.float64)
             arrays[prefix + "scale_std"] = np.asarray(self.scale_std, np.float64)
+        if self.ranges is not None:
+            arrays[prefix + "lowest"] = self.ranges.lowest
+            arrays[prefix + "highest"] = self.ranges.highest
         for symbol, network in zip(self.species, self.networks, strict=True):
             for k, (weights, biases) in enumerate(
                 zip(network.weights, network.biases, strict=True)
@@ -218,6 +224,14 @@ class Model:
                 offsets=arrays[prefix + "offsets"],
                 scale_mean=arrays.get(prefix + "scale_mean"),
                 scale_std=arrays.get(prefix + "scale_std"),
+                ranges=_ranges(arrays, prefix),
             )
         except (KeyError, ValueError) as error:
             raise TrainingError(f"not a complete PANNA model ({error})") from error
+
+
+def _ranges(arrays: dict[str, np.ndarray], prefix: str) -> Ranges | None:
+    """Absent in models of earlier versions."""
+    if prefix + "lowest" not in arrays:
+        return None
+    return Ranges(arrays[prefix + "lowest"], arrays[prefix + "highest"])

@@ -28,6 +28,7 @@ from panna.potential.compiled import Evaluation, evaluate_frame, open_potential
 
 Folder = str | os.PathLike[str]
 WITH_SPREAD = ("energy", "energies", "forces", "stress")
+OUTSIDE = "components_outside"
 
 
 class PANNA(Calculator):
@@ -39,6 +40,10 @@ class PANNA(Calculator):
     A committee has further properties: energy_std, energies_std, forces_std and stress_std are the
     standard deviations over the M >= 2 members, with the divisor M - 1, of every component. They
     are in `results` after each calculation, and `get_property` knows them.
+
+    results["components_outside"], (n,) int: how many components of each atom's descriptor lie
+    outside the range of the training set, where the potential knows it; the largest number of a
+    committee.
 
     Args:
       directory: folder with panna.in and the weights; several of them, or a folder with member_1,
@@ -119,6 +124,8 @@ def _properties(found: Evaluation, volume: float) -> dict[str, Any]:
         "energies": found.atomic_energies,
         "forces": found.forces,
     }
+    if found.outside is not None:
+        results[OUTSIDE] = found.outside
     if volume > 0:
         stress = -(found.virial + found.virial.T) / (2 * volume)
         results["stress"] = full_3x3_to_voigt_6_stress(stress)
@@ -129,8 +136,8 @@ def _mean_and_spread(members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means of all properties, and the standard deviations of those that have one."""
     results: dict[str, Any] = {}
     for name in members[0]:
-        values = np.stack([member[name] for member in members])
-        results[name] = values.mean(axis=0)
+        values = np.stack([member[name] for member in members if name in member])
+        results[name] = values.max(axis=0) if name == OUTSIDE else values.mean(axis=0)
         if name in WITH_SPREAD:
             results[f"{name}_std"] = values.std(axis=0, ddof=1)
     return {name: v.item() if v.ndim == 0 else v for name, v in results.items()}

@@ -23,11 +23,14 @@ class Evaluation:
     atomic_energies: (n,) float64, eV, reference energies included.
     forces: (n, 3) float64, eV/angstrom.
     virial: (3, 3) float64, eV, -dE/dstrain.
+    outside: (n,) int, components of the descriptor of each atom that lie outside the range of the
+      training set; None if the potential does not know the range.
     """
 
     atomic_energies: np.ndarray
     forces: np.ndarray
     virial: np.ndarray
+    outside: np.ndarray | None = None
 
     @property
     def energy(self) -> float:
@@ -65,6 +68,12 @@ def pair_gradient(
     Raises:
       PotentialError: the neighbour list does not fit the potential.
     """
+    return _computed(potential, neighbours, threads)[:2]
+
+
+def _computed(
+    potential: core.Potential, neighbours: NeighbourList, threads: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         return potential.compute(
             neighbours.species,
@@ -84,6 +93,10 @@ def evaluate_frame(potential: core.Potential, frame: Frame, threads: int = 0) ->
       FrameError: a species that the potential does not have, or coinciding atoms.
     """
     neighbours = neighbour_list(frame, potential.species, potential.cutoff)
-    energies, gradient = pair_gradient(potential, neighbours, threads)
-    forces = forces_from_pairs(neighbours, gradient)
-    return Evaluation(energies, forces, virial_from_pairs(neighbours, gradient))
+    energies, gradient, outside = _computed(potential, neighbours, threads)
+    return Evaluation(
+        energies,
+        forces_from_pairs(neighbours, gradient),
+        virial_from_pairs(neighbours, gradient),
+        outside if potential.knows_ranges else None,
+    )

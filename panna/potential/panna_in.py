@@ -1,4 +1,5 @@
-"""A whole potential: panna.in and weights_<Symbol>.dat of every species.
+"""A whole potential: panna.in and, for every species, weights_<Symbol>.dat and, if the training
+set is known, ranges_<Symbol>.dat.
 
 Every number of the network is float32 in the files. What the last bias loses (it holds the
 reference energy, which can be thousands of eV) stands beside it in panna.in as `bias_residual`, in
@@ -17,6 +18,7 @@ from panna.errors import PotentialError
 from panna.files import atomic_write
 from panna.network.activations import ACTIVATIONS, NAME_OF_NUMBER
 from panna.network.parameters import Model, SpeciesNetwork
+from panna.network.ranges import Ranges
 from panna.potential import panna_in_text
 from panna.potential.panna_in_descriptor import (
     SECTION,
@@ -25,9 +27,10 @@ from panna.potential.panna_in_descriptor import (
     read_descriptor,
 )
 from panna.potential.panna_in_text import PannaInText, Section
+from panna.potential.ranges_file import read_ranges, write_ranges
 from panna.potential.weights_file import read_weights, write_weights
 
-SPECIES_KEYS = ("Nlayers", "sizes", "activations", "file", "offset", "bias_residual")
+SPECIES_KEYS = ("Nlayers", "sizes", "activations", "file", "offset", "bias_residual", "ranges")
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,12 @@ def read_potential(
     parameters = read_descriptor(file)
     _check_sections(file, parameters.species)
     networks, offsets = [], []
-    for symbol in parameters.species:
+    ranges = Ranges.empty(len(parameters.species), parameters.size)
+    for s, symbol in enumerate(parameters.species):
         section = file.section(symbol, "every species has one")
+        if "ranges" in section:
+            name = section.text("ranges", "name of the file of ranges")
+            ranges.lowest[s], ranges.highest[s] = read_ranges(directory / name, parameters.size)
         network, offset = _read_network(section, directory, parameters.size)
         networks.append(network)
         offsets.append(offset)
@@ -73,6 +80,7 @@ def read_potential(
         networks=networks,
         offsets=np.array(offsets),
         descriptor_hash=parameters.hash,
+        ranges=ranges if ranges.known.any() else None,
     )
     return model, parameters
 
@@ -102,14 +110,18 @@ def write_potential(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    for symbol, network, offset, rounded in zip(
-        model.species, model.networks, model.offsets, round_networks(model), strict=True
-    ):
+    parts = zip(model.species, model.networks, model.offsets, round_networks(model), strict=True)
+    for s, (symbol, network, offset, rounded) in enumerate(parts):
         path = directory / f"weights_{symbol}.dat"
         write_weights(path, rounded.weights, rounded.biases)
         written.append(path)
         lines += ["", f"[{symbol}]"]
         lines += _species_lines(network, path.name, float(offset), rounded.bias_residual)
+        if model.ranges is not None and model.ranges.known[s]:
+            path = directory / f"ranges_{symbol}.dat"
+            write_ranges(path, model.ranges.lowest[s], model.ranges.highest[s])
+            written.append(path)
+            lines.append(f"ranges = {path.name}")
     with atomic_write(directory / filename, "w") as text:
         text.write("\n".join(lines) + "\n")
     return [directory / filename, *written]

@@ -135,7 +135,7 @@ def prepare_several(
         model = _first_model(one, data, statistics, offsets, networks, bases)
         if known is not None:
             # Reference energies and scaling of the checkpoint, digit by digit.
-            model = replace(known.model, networks=model.networks)
+            model = replace(known.model, networks=model.networks, ranges=model.ranges)
         now = settings(one, data.species, networks, statistics)
         starts.append(_start(one, checkpoint, model, now))
     validated = _validation_statistics(data)
@@ -260,6 +260,7 @@ def _first_model(
         scale_mean=mean,
         scale_std=std,
         descriptor_hash=data.summary.descriptor_hash,
+        ranges=statistics.ranges,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panna.errors import TrainingError
+from panna.network.ranges import Ranges
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Statistics:
 
     counts: (n_species,) atoms of each species.
     mean, variance: (n_species, g) of the descriptors of each species; 0 where it has no atoms.
+    ranges: of the descriptors of each species.
     compositions: (F, n_species) atoms of each species in every frame.
     energies: (F,) eV.
     virials: frames that have one, if batches hold them.
@@ -25,6 +27,7 @@ class Statistics:
     counts: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    ranges: Ranges
     compositions: np.ndarray
     energies: np.ndarray
     virials: int = 0
@@ -84,6 +87,7 @@ def collect(
     """
     counts = np.zeros(n_species)
     mean, squares = np.zeros((n_species, g_size)), np.zeros((n_species, g_size))
+    ranges = Ranges.empty(n_species, g_size)
     compositions, energies, virials = [], [], 0
     for batch in batches:
         _check_finite(batch, what)
@@ -93,6 +97,7 @@ def collect(
             mine = descriptors[species == s]
             if len(mine):
                 _merge(counts, mean, squares, s, mine)
+                ranges.add(s, mine)
         composition = np.zeros((len(batch["energy"]), n_species))
         np.add.at(composition, (batch["frame_of_atom"], species), 1.0)
         compositions.append(composition)
@@ -103,7 +108,13 @@ def collect(
         raise TrainingError(f"the {what} set has no frames; check data_dir")
     variance = squares / np.maximum(counts, 1)[:, None]
     return Statistics(
-        counts, mean, variance, np.concatenate(compositions), np.concatenate(energies), virials
+        counts,
+        mean,
+        variance,
+        ranges,
+        np.concatenate(compositions),
+        np.concatenate(energies),
+        virials,
     )
 
 

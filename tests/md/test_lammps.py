@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from descriptor_cases import CELLS, SPECIES, random_frame
+from descriptor_cases import CELLS, SPECIES, mbp, random_frame
 from lammps_runs import (
     BIN,
     OUTPUT,
@@ -20,9 +21,14 @@ from lammps_runs import (
     setup_lines,
     write_data,
 )
+from model_cases import a_model
 
+from panna.descriptors.evaluate import compute
 from panna.frames.frame import Frame
+from panna.frames.neighbours import neighbour_list
+from panna.network.ranges import Ranges
 from panna.potential.compiled import evaluate_frame, open_potential
+from panna.potential.panna_in import write_potential
 
 # eV and eV/angstrom. The core is the same; only the order of sums over neighbours and ranks
 # differs, and LAMMPS prints 17 digits.
@@ -227,13 +233,19 @@ BROKEN = {
     "NULL without hybrid": ("Si O H", "Si O NULL", "atom type 3 is NULL"),
     "units": ("units metal", "units electron", "units electron found, units metal (eV) or real"),
     "newton": ("boundary p", "newton off\nboundary p", "newton pair off found"),
-    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, precision or"),
+    "arguments": ("pair_style panna", "pair_style panna 4.5", "argument 4.5 found, precision"),
     "precision": (
         "pair_style panna",
         "pair_style panna precision half",
         "double or mixed",
     ),
-    "no value": ("pair_style panna", "pair_style panna threads 1 precision", "without a value"),
+    "no value": ("pair_style panna", "pair_style panna threads 1 precision", "precision nothing"),
+    "extrapolation": ("pair_style panna", "pair_style panna extrapolation ask", "warn, stop or"),
+    "no ranges": (
+        "pair_style panna",
+        "pair_style panna extrapolation stop",
+        "export the",
+    ),
     "threads": ("pair_style panna", "pair_style panna threads 0", "threads 0 found, a number of 1"),
 }
 
@@ -251,6 +263,48 @@ def test_mistakes_stop_lammps_with_a_message(potential, tmp_path, case):
     assert done.returncode != 0
     assert text.count("ERROR: pair_style panna: ") == 1, text
     assert message in text, text
+
+
+@pytest.fixture
+def trained_on(tmp_path):
+    """A frame of two atoms, and a potential that knows no other distance than theirs."""
+    parameters = mbp(species=("Si",))
+    frame = Frame(("Si", "Si"), [[0, 0, 0], [2.4, 0, 0]], np.zeros((3, 3)), (False,) * 3)
+    nl = neighbour_list(frame, parameters.species, parameters.cutoff)
+    ranges = Ranges.empty(1, parameters.size)
+    ranges.add(0, compute(parameters, nl))
+    write_potential(replace(a_model(parameters), ranges=ranges), tmp_path / "ranged")
+    return frame, tmp_path / "ranged"
+
+
+def moved(folder, frame, potential, style: str, distance: float = 2.5):
+    """Two runs of LAMMPS on two ranks: the frame itself, then with another distance."""
+    write_data(folder / "frame.data", frame, ["Si"])
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential, ["Si"])]
+    lines[lines.index("pair_style panna")] += style
+    lines += ["run 0", 'print "first run done"', f"displace_atoms all ramp x 0 {distance - 2.4} x "]
+    lines[-1] += "2.0 4.4"
+    return run_script(folder, [*lines, "run 3"], ranks=2)
+
+
+def test_environments_outside_the_training_set_are_counted(trained_on, tmp_path):
+    frame, potential = trained_on
+    done = moved(tmp_path, frame, potential, "")
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, after = done.stdout.split("first run done\n", 1)
+    assert "ranges of the training set watched" in before and "outside the range" not in before
+    assert "8 of 8 atomic energies of this run (100 %)" in after, after
+    quiet = moved(tmp_path, frame, potential, " extrapolation off")
+    assert quiet.returncode == 0 and "outside the range" not in quiet.stdout
+    assert "ranges of the training set not watched" in quiet.stdout
+
+
+def test_environments_outside_the_training_set_can_stop_the_run(trained_on, tmp_path):
+    frame, potential = trained_on
+    done = moved(tmp_path, frame, potential, " extrapolation stop")
+    text = done.stdout + done.stderr
+    assert done.returncode != 0 and "first run done" in text
+    assert "in step 0: " in text and "outside the range of the training set" in text
 
 
 def test_a_damaged_potential_is_named(potential, tmp_path):

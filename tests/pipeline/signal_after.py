@@ -2,11 +2,13 @@
 
     python signal_after.py SIGNAL COUNT SUFFIX MODULE ARGUMENT...
 
-A signal sent from outside after a look at the folder comes too late on a busy machine.
+A signal sent from outside after a look at the folder comes too late on a busy machine. Processes
+that a shell has started in the background ignore SIGINT; not this one.
 """
 
 import importlib
 import os
+import signal
 import sys
 
 number, count, suffix, module, *arguments = sys.argv[1:]
@@ -26,4 +28,5 @@ def rename_and_count(source, destination, **options):
 
 os.replace = rename_and_count
 if is_program:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(importlib.import_module(module).main(arguments))

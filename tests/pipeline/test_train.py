@@ -80,6 +80,15 @@ def test_a_run_writes_checkpoints_the_best_model_and_a_table(trained):
     assert losses[-1] < losses[0]
 
 
+def test_the_model_knows_the_range_of_its_training_set(trained, frames):
+    ranges = last_model(trained / "run").ranges
+    species = np.concatenate([record.species for record in frames[:10]])
+    g = np.concatenate([record.descriptors for record in frames[:10]])
+    for s in range(2):
+        np.testing.assert_array_equal(ranges.lowest[s], g[species == s].min(0))
+        np.testing.assert_array_equal(ranges.highest[s], g[species == s].max(0))
+
+
 def test_reference_energies_are_fitted_unless_given(trained):
     offsets = last_model(trained / "run").offsets
     # The energies beyond the true offsets are a few tenths of an eV per atom.

@@ -104,7 +104,7 @@ def test_atomic_energies_and_forces(tmp_path, isa, sizes, activations):
     before = core.isa()
     core.set_isa(isa)
     try:
-        energies, gradient = potential.compute(nl.species, nl.first, nl.index, nl.vectors)
+        energies, gradient, _ = potential.compute(nl.species, nl.first, nl.index, nl.vectors)
         g = evaluate.compute(parameters, nl)
     finally:
         core.set_isa(before)
@@ -139,7 +139,7 @@ def test_energy_does_not_jump_at_the_cutoff(tmp_path):
 
     def energy(r):
         vectors = np.array([[r, 0, 0], [-r, 0, 0]])
-        e, g = potential.compute([0, 0], [0, 1, 2], [1, 0], vectors)
+        e, g, _ = potential.compute([0, 0], [0, 1, 2], [1, 0], vectors)
         return e.sum(), g[0, 0]
 
     outside, _ = energy(parameters.cutoff + 1e-9)
@@ -161,7 +161,7 @@ def test_forces_of_a_potential_are_minus_the_gradient(tmp_path, cell_name):
         nl = neighbour_list(
             replace(frame, positions=positions), parameters.species, potential.cutoff
         )
-        return nl, *potential.compute(nl.species, nl.first, nl.index, nl.vectors)
+        return nl, *potential.compute(nl.species, nl.first, nl.index, nl.vectors)[:2]
 
     nl, _, gradient = evaluated(frame.positions)
     forces = evaluate.forces_from_pairs(nl, gradient)
@@ -190,9 +190,9 @@ def test_mixed_precision_agrees_with_full_precision(tmp_path, cell_name, name, i
     before = core.isa()
     core.set_isa(isa)
     try:
-        energies, gradient = core.Potential(str(tmp_path)).compute(*lists)
+        energies, gradient, _ = core.Potential(str(tmp_path)).compute(*lists)
         mixed = core.Potential(str(tmp_path), mixed=True)
-        mixed_energies, mixed_gradient = mixed.compute(*lists)
+        mixed_energies, mixed_gradient, _ = mixed.compute(*lists)
     finally:
         core.set_isa(before)
     scale = np.abs(gradient).max()
@@ -220,14 +220,14 @@ def test_nothing_is_left_over_from_the_atom_before(tmp_path, isa, mixed):
     before = core.isa()
     core.set_isa(isa)
     try:
-        energies, gradient = potential.compute(species, first, index, vectors, threads=1)
+        energies, gradient, _ = potential.compute(species, first, index, vectors, threads=1)
         for i in rng.permutation(len(counts))[:20]:
             mine = slice(first[i], first[i + 1])
             # The atom itself first, behind it one atom without neighbours for each species.
             alone = np.concatenate([species[i : i + 1], np.arange(3, dtype=np.int32)])
             starts = np.concatenate([[0], np.full(4, counts[i])])
             neighbours = 1 + species[index[mine]].astype(np.int64)
-            e, g = potential.compute(alone, starts, neighbours, vectors[mine], threads=1)
+            e, g, _ = potential.compute(alone, starts, neighbours, vectors[mine], threads=1)
             assert e[0] == energies[i]
             np.testing.assert_array_equal(g, gradient[mine])
     finally:

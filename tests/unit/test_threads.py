@@ -49,5 +49,5 @@ def test_potentials(tmp_path, mixed):
     potential = core.Potential(str(tmp_path), mixed=mixed)
     arguments = nl.species, nl.first, nl.index, nl.vectors
     results = [potential.compute(*arguments, threads=n) for n in THREADS]
-    assert_all_the_same([energies for energies, _ in results])
-    assert_all_the_same([gradient for _, gradient in results])
+    assert_all_the_same([energies for energies, _, _ in results])
+    assert_all_the_same([gradient for _, gradient, _ in results])

@@ -33,20 +33,52 @@ class Model {
   // How many times information passes between neighbours before the atomic energy: 0 for models
   // whose atomic energies depend on the neighbours of the atom alone.
   virtual int communication_layers() const { return 0; }
+  // Whether it knows the ranges of its training set for all species.
+  virtual bool knows_ranges() const { return false; }
   // Atomic energies (eV) and, for each neighbour, the gradient of its centre's energy with
   // respect to the vector (eV/angstrom). Thread-safe for different workspaces.
+  // outside, unless null: for each centre how many components of its descriptor lie outside the
+  // range of the training set; 0 where that is not known.
   virtual void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,
-                        double* gradients) const = 0;
+                        double* gradients, int* outside = nullptr) const = 0;
+};
+
+// Smallest and largest value of each descriptor component in the training set, for one species.
+class Range {
+ public:
+  Range() = default;
+  Range(std::vector<double> lowest, std::vector<double> highest)
+      : lowest_(std::move(lowest)), highest_(std::move(highest)) {
+    // Room for rounding, of mixed precision, too.
+    for (std::size_t i = 0; i < lowest_.size(); ++i) {
+      const double margin = 1e-5 * (highest_[i] - lowest_[i]) + 1e-6;
+      lowest_[i] -= margin;
+      highest_[i] += margin;
+    }
+  }
+
+  bool known() const { return !lowest_.empty(); }
+  // How many components of a descriptor lie outside.
+  int outside(const double* g) const {
+    int count = 0;
+    for (std::size_t i = 0; i < lowest_.size(); ++i)
+      count += (g[i] < lowest_[i]) | (g[i] > highest_[i]);
+    return count;
+  }
+
+ private:
+  std::vector<double> lowest_, highest_;
 };
 
 // A descriptor followed by one network for each species.
 class DescriptorModel : public Model {
  public:
   DescriptorModel(std::vector<std::string> species, std::unique_ptr<Descriptor> descriptor,
-                  std::vector<Network> networks)
+                  std::vector<Network> networks, std::vector<Range> ranges)
       : species_(std::move(species)),
         descriptor_(std::move(descriptor)),
-        networks_(std::move(networks)) {
+        networks_(std::move(networks)),
+        ranges_(std::move(ranges)) {
     for (std::size_t s = 0; s < networks_.size(); ++s)
       if (networks_[s].inputs() != descriptor_->size())
         throw Error("network of " + species_[s] + " takes " +
@@ -58,9 +90,14 @@ class DescriptorModel : public Model {
   double cutoff() const override { return descriptor_->cutoff(); }
   void set_precision(Precision precision) override { descriptor_->set_precision(precision); }
   const Descriptor& descriptor() const { return *descriptor_; }
+  bool knows_ranges() const override {
+    for (const Range& range : ranges_)
+      if (!range.known()) return false;
+    return true;
+  }
 
-  void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,
-                double* gradients) const override {
+  void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies, double* gradients,
+                int* outside = nullptr) const override {
     const std::size_t row = static_cast<std::size_t>(padded(descriptor_->size()));
     double* g = ws.descriptor_memory.reserve(2 * row);
     double* g_bar = g + row;
@@ -68,8 +105,10 @@ class DescriptorModel : public Model {
       const std::size_t begin = n.first[i];
       const Environment env{static_cast<int>(n.first[i + 1] - begin), n.neighbour_species + begin,
                             n.vectors + 3 * begin};
+      const auto species = static_cast<std::size_t>(n.species[i]);
       descriptor_->forward(env, ws, g);
-      energies[i] = networks_[static_cast<std::size_t>(n.species[i])].evaluate(g, ws, g_bar);
+      if (outside) outside[i] = ranges_[species].outside(g);
+      energies[i] = networks_[species].evaluate(g, ws, g_bar);
       descriptor_->vjp(env, ws, g_bar, gradients + 3 * begin);
     }
   }
@@ -78,6 +117,7 @@ class DescriptorModel : public Model {
   std::vector<std::string> species_;
   std::unique_ptr<Descriptor> descriptor_;
   std::vector<Network> networks_;
+  std::vector<Range> ranges_;  // [species]
 };
 
 }  // namespace panna

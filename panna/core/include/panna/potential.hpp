@@ -3,7 +3,8 @@
 // The grammar is PANNA's. gversion 0 gives single values and a first centre with a step,
 // gversion 1 (`!gversion = 1`) gives lists; the order of keys is free in both. Keys that newer
 // versions add: type, eps, theta_centres, like_pairs, rjk_cutoff, and for each species
-// bias_residual (what the float32 bias of the last layer lost). Where eps is absent it is what
+// bias_residual (what the float32 bias of the last layer lost) and ranges (the file with the
+// smallest and largest descriptors of the training set). Where eps is absent it is what
 // the published drivers of that gversion compute: 0.01 for 0, 0.001 for 1.
 #pragma once
 
@@ -126,11 +127,11 @@ inline std::unique_ptr<Descriptor> bp(const IniSection& s, int species) {
 }
 
 // Little-endian float32 numbers, exactly `count` of them.
-inline std::vector<double> weights(const std::string& path, std::size_t count) {
+inline std::vector<double> numbers(const std::string& path, std::size_t count) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw Error(path + ": weights cannot be opened: " + std::strerror(errno));
+  if (!file) throw Error(path + ": cannot be opened: " + std::strerror(errno));
   const std::streamoff length = file.tellg();
-  if (length < 0) throw Error(path + ": not a file of weights");
+  if (length < 0) throw Error(path + ": not a file of numbers");
   const auto bytes = static_cast<std::size_t>(length);
   if (bytes != 4 * count)
     throw Error(path + ": " + std::to_string(bytes) + " bytes found, " +
@@ -177,7 +178,7 @@ inline Network network(const IniSection& s, const std::string& directory, int in
     const auto in = static_cast<std::size_t>(l == 0 ? inputs : sizes[l - 1]);
     total += (in + 1) * static_cast<std::size_t>(sizes[l]);
   }
-  const std::vector<double> all = weights(directory + "/" + s.text("file"), total);
+  const std::vector<double> all = numbers(directory + "/" + s.text("file"), total);
   std::vector<LayerParameters> layers;
   const double* at = all.data();
   for (std::size_t l = 0; l < sizes.size(); ++l) {
@@ -194,6 +195,21 @@ inline Network network(const IniSection& s, const std::string& directory, int in
   }
   if (s.has("offset")) s.real("offset");  // for the reader of the file: it is inside the bias
   return Network(layers, s.has("bias_residual") ? s.real("bias_residual") : 0.0);
+}
+
+// The range of the training set, unknown unless the section names its file.
+inline Range range(const IniSection& s, const std::string& directory, int size) {
+  if (!s.has("ranges")) return {};
+  const std::string path = directory + "/" + s.text("ranges");
+  const auto n = static_cast<std::size_t>(size);
+  const std::vector<double> both = numbers(path, 2 * n);
+  std::vector<double> lowest(both.begin(), both.begin() + size);
+  std::vector<double> highest(both.begin() + size, both.end());
+  for (std::size_t i = 0; i < n; ++i)
+    if (lowest[i] > highest[i])
+      throw Error(path + ": the smallest value of component " + std::to_string(i + 1) +
+                  " is above its largest one");
+  return Range(std::move(lowest), std::move(highest));
 }
 
 }  // namespace reading
@@ -224,12 +240,15 @@ inline std::unique_ptr<DescriptorModel> read_potential(const std::string& direct
   s.check_all_used();
 
   std::vector<Network> networks;
+  std::vector<Range> ranges;
   for (const std::string& symbol : species) {
     const IniSection& section = ini.section(symbol);
     networks.push_back(reading::network(section, directory, descriptor->size()));
+    ranges.push_back(reading::range(section, directory, descriptor->size()));
     section.check_all_used();
   }
-  return std::make_unique<DescriptorModel>(species, std::move(descriptor), std::move(networks));
+  return std::make_unique<DescriptorModel>(species, std::move(descriptor), std::move(networks),
+                                           std::move(ranges));
 }
 
 }  // namespace panna
