@@ -197,6 +197,9 @@ def _say_errors(
         say(f"largest error of an energy: {chosen.worst_energy}")
     if chosen.forces is not None:
         say(f"largest error of a force: {chosen.worst_force}")
+    if chosen.extrapolation is not None:
+        say(f"atoms outside the range of the training set: {chosen.extrapolation.text()}")
+    if chosen.forces is not None:
         say("\n" + summary.species_table(chosen))
     if chosen.groups:
         say("\n" + summary.group_table(chosen))

@@ -47,6 +47,7 @@ class Committee:
                 energies.mean(0),
                 np.mean([p.offsets for p in predictions], axis=0),
                 None if forces is None else forces.mean(0),
+                predictions[0].outside,  # members share their training set
             ),
             energy_std=energies.std(0, ddof=1),
             force_std=None if forces is None else forces.std(0, ddof=1),

@@ -10,6 +10,7 @@ import numpy as np
 
 from panna.evaluation.predict import Prediction
 from panna.evaluation.structures import Structure
+from panna.text import counted
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class Predictions:
     energies: (F,) float64, eV, reference energies included.
     offsets: (F,) float64, eV, the sum of the reference energies in them.
     forces: (N, 3) float64, eV/angstrom, or None.
+    outside: (F,) atoms with components of the descriptor outside the range of the training set;
+      None if the network does not know it.
     """
 
     energies: np.ndarray
     offsets: np.ndarray
     forces: np.ndarray | None
+    outside: np.ndarray | None = None
 
 
 def gather(
@@ -78,11 +82,12 @@ def gather(
 
 
 def _predictions(column: Sequence[Prediction]) -> Predictions:
-    with_forces = column[0].forces is not None
+    with_forces, ranged = column[0].forces is not None, column[0].outside is not None
     return Predictions(
         energies=np.array([p.energy for p in column]),
         offsets=np.array([p.offset for p in column]),
         forces=np.concatenate([p.forces for p in column]) if with_forces else None,
+        outside=np.array([p.outside for p in column]) if ranged else None,
     )
 
 
@@ -124,6 +129,34 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Extrapolation:
+    """Atoms with components of the descriptor outside the range of the training set.
+
+    atoms, structures: how many; of: atoms in all.
+    worst: name of the structure with the most of them.
+    """
+
+    atoms: int
+    of: int
+    structures: int
+    worst: str
+
+    @classmethod
+    def found(cls, outside: np.ndarray, references: References) -> Extrapolation:
+        """outside: (F,) atoms of each structure."""
+        worst = references.names[int(np.argmax(outside))] if outside.any() else ""
+        total = int(references.n_atoms.sum())
+        return cls(int(outside.sum()), total, int((outside > 0).sum()), worst)
+
+    def text(self) -> str:
+        """For people: 12 of 1560 (0.77 %), in 3 structures, most in frame_7."""
+        text = f"{self.atoms} of {self.of} ({100 * self.atoms / self.of:.2g} %)"
+        if not self.atoms:
+            return text
+        return f"{text}, in {counted(self.structures, 'structure')}, most in {self.worst}"
+
+
+@dataclass(frozen=True)
 class Statistics:
     """Errors of one network.
 
@@ -133,6 +166,7 @@ class Statistics:
     worst_force: name of the structure with the largest error of a component.
     forces_of_species: symbol -> the same, for the species that occur.
     groups: label of the source -> (per_atom, forces), if the structures have several labels.
+    extrapolation: None if the network does not know the range of its training set.
     """
 
     per_atom: Spread | None
@@ -142,6 +176,7 @@ class Statistics:
     worst_force: str
     forces_of_species: dict[str, Spread]
     groups: dict[str, tuple[Spread | None, Spread | None]]
+    extrapolation: Extrapolation | None = None
 
     @classmethod
     def of(
@@ -176,6 +211,9 @@ class Statistics:
             worst_force="" if worst_atom is None else r.names[frame[int(np.argmax(worst_atom))]],
             forces_of_species=by_species,
             groups=groups,
+            extrapolation=None
+            if predictions.outside is None
+            else Extrapolation.found(predictions.outside, r),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -207,5 +245,11 @@ class Statistics:
                     and {"components": forces.count, **forces.to_dict("eV_per_angstrom")},
                 }
                 for label, (energy, forces) in self.groups.items()
+            }
+        if self.extrapolation is not None:
+            result["outside_training_range"] = {
+                "atoms": self.extrapolation.atoms,
+                "structures": self.extrapolation.structures,
+                "worst_structure": self.extrapolation.worst,
             }
         return result

@@ -31,11 +31,14 @@ class Prediction:
     energy: eV, reference energies included.
     offset: eV, the sum of the reference energies in it.
     forces: (n, 3) eV/angstrom, None if not asked for.
+    outside: atoms with components of the descriptor outside the range of the training set; None if
+      the network does not know it.
     """
 
     energy: float
     offset: float
     forces: np.ndarray | None = None
+    outside: int | None = None
 
 
 def predict(
@@ -111,6 +114,8 @@ def _run(
     energies, gradients = energies_and_gradients(network.model, species, source.descriptors, forces)
     all_forces = source.forces(gradients) if forces else None
     offsets = network.model.offsets[species]
+    ranges = network.model.ranges
+    outside = None if ranges is None else ranges.outside(species, source.descriptors) > 0
     predictions, start = [], 0
     for structure in batch:
         mine = slice(start, start + structure.n_atoms)
@@ -119,6 +124,7 @@ def _run(
             float(energies[mine].sum()),
             float(offsets[mine].sum()),
             None if all_forces is None else all_forces[mine],
+            None if outside is None else int(outside[mine].sum()),
         )
         if not np.isfinite(prediction.energy) or (
             prediction.forces is not None and not np.isfinite(prediction.forces).all()

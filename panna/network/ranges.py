@@ -28,6 +28,23 @@ class Ranges:
         np.minimum(self.lowest[species], descriptors.min(0), out=self.lowest[species])
         np.maximum(self.highest[species], descriptors.max(0), out=self.highest[species])
 
+    def outside(self, species: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
+        """(n,) int: components of each atom outside its range, 0 for a species without atoms.
+
+        With the margin for rounding that the core has (core/include/panna/model.hpp, Range).
+
+        Args:
+          species: (n,) species numbers; descriptors: (n, g).
+        """
+        known = self.known
+        counts = np.zeros(len(species), int)
+        for s in np.flatnonzero(known):
+            mine, margin = species == s, 1e-5 * (self.highest[s] - self.lowest[s]) + 1e-6
+            below = descriptors[mine] < self.lowest[s] - margin
+            above = descriptors[mine] > self.highest[s] + margin
+            counts[mine] = (below | above).sum(1)
+        return counts
+
     @property
     def known(self) -> np.ndarray:
         """(n_species,) bool: whether the species has atoms."""

@@ -27,6 +27,7 @@ from panna.evaluate import main
 from panna.frames.frame import Frame
 from panna.frames.neighbours import neighbour_list
 from panna.network.evaluate import energies_and_gradients
+from panna.network.ranges import Ranges
 from panna.potential.panna_in import write_potential
 from panna.potential.panna_networks import write_networks
 from panna.storage.bin_file import write_bin
@@ -139,6 +140,21 @@ def test_summary_and_screen_say_the_same_as_the_files(work, capsys):
         assert f"{e['rmse_meV_per_atom']:.2f}" in screen
         assert f"{f['mae_eV_per_angstrom']:.4f}" in screen
     assert set(summary["networks"][0]["groups"]) == {"crystals", "molecules"}
+
+
+def test_atoms_outside_the_range_of_the_training_set_are_told(work, capsys):
+    ranges = Ranges.empty(3, PARAMETERS.size)
+    for frame in FRAMES[:-1]:
+        record = describe(frame, PARAMETERS, "none", threads=1)
+        for s in np.unique(record.species):
+            ranges.add(s, record.descriptors[record.species == s].astype(float))
+    write_training(work / "train", {50: replace(MODELS[30], ranges=ranges)})
+    assert run(work, options=FORCES + "\nstep_number = 50") == 0
+    found = json.loads((work / "eval/summary.json").read_text())["networks"][0]
+    outside = found["outside_training_range"]
+    assert outside["structures"] == 1 and outside["worst_structure"] == FRAMES[-1].name
+    line = f"atoms outside the range of the training set: {outside['atoms']} of 70"
+    assert line in capsys.readouterr().out
 
 
 def test_bin_files_and_tfrecords_give_the_numbers_of_the_examples(work):

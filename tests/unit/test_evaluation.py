@@ -12,7 +12,7 @@ from model_cases import a_model, labelled_frames, write_examples
 
 from panna.errors import StorageError
 from panna.evaluation import plots, tables
-from panna.evaluation.errors import Predictions, References, Spread, Statistics
+from panna.evaluation.errors import Extrapolation, Predictions, References, Spread, Statistics
 from panna.evaluation.networks import NamedNetwork
 from panna.evaluation.predict import predict
 from panna.evaluation.structures import Structure, StructureSet
@@ -47,6 +47,19 @@ def test_errors_by_hand():
     assert list(s.forces_of_species) == ["Si"]
     assert s.groups["a"][0].mae == 1.0 and s.groups["b"][1].max == 1.0
     json.dumps(s.to_dict(), allow_nan=False)
+
+
+def test_atoms_outside_the_training_set_are_told():
+    s = Statistics.of(REFERENCES, replace(PREDICTIONS, outside=np.array([0, 2])), ("Si", "O"))
+    assert s.extrapolation == Extrapolation(atoms=2, of=3, structures=1, worst="two")
+    assert s.extrapolation.text() == "2 of 3 (67 %), in 1 structure, most in two"
+    assert s.to_dict()["outside_training_range"]["atoms"] == 2
+    none = Statistics.of(REFERENCES, replace(PREDICTIONS, outside=np.zeros(2, int)), ("Si", "O"))
+    assert none.extrapolation.text() == "0 of 3 (0 %)"
+    assert (
+        "outside_training_range"
+        not in Statistics.of(REFERENCES, PREDICTIONS, ("Si", "O")).to_dict()
+    )
 
 
 def test_units_are_in_the_names():

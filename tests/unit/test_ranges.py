@@ -63,6 +63,7 @@ def test_components_outside_are_counted_atom_by_atom(folder, ranges):
         above = g > (ranges.highest + margin)[species]
         found = evaluate_frame(potential, frame).outside
         np.testing.assert_array_equal(found, (below | above).sum(1))
+        np.testing.assert_array_equal(found, ranges.outside(species, g))
         total += found.sum()
     assert total > 0
 
