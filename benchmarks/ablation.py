@@ -48,7 +48,7 @@ CHANGES: dict[str, dict[str, str | None]] = {
     "standardise = False": {"standardise": "False"},
     "output_offset = 0": {"output_offset": "0"},
     "quad losses per frame": {"loss_function": "quad", "floss_function": "quad"},
-    "48:32:16:1": {"architecture": "32:16:1"},
+    "88:32:16:1": {"architecture": "32:16:1"},
     "16 + 4 x 8 components": {"RsN_rad": "16", "RsN_ang": "4", "eta_ang": "0.8"},
 }
 

@@ -30,8 +30,8 @@ OPTIMISER_KEYS = (
                 "or learning_rate * decay_factor ^ (step / decay_step); staircase: the same with "
                 "the exponent rounded down; cosine: half a wave to learning_rate_final over the "
                 "run; plateau: times decay_factor whenever the validation loss stays. Default: "
-                "what the other keys say; if they say nothing, exponential to learning_rate / 100, "
-                "with defaults = v1 constant"),
+                "what the other keys say; if they say nothing, cosine, or with defaults = v1 "
+                "constant"),
     Key("learning_rate_final", positive_real, None,
         meaning="learning rate at the last step; cosine: default learning_rate / 100; plateau: "
                 "lowest one"),
@@ -82,7 +82,6 @@ DECAY = ("learning_rate_decay_factor", "learning_rate_decay_step")
 OLD = ("learning_rate_constant", "staircase_decay_type")
 
 
-END = 0.01  # the last learning rate over the first, unless the file says something else
 SAID_BY = ("schedule", "learning_rate_final", *OLD, *DECAY)
 
 
@@ -91,25 +90,19 @@ def chosen_schedule(config: Config) -> str:
     training = config[SECTION]
     if training["schedule"] is not None:
         return training["schedule"]
-    if final_learning_rate(config) is not None:
+    if training["learning_rate_final"] is not None:
         return "exponential"
+    if training["defaults"] != "v1" and not any(config.given(SECTION, key) for key in SAID_BY):
+        return "cosine"
     if training["learning_rate_constant"]:
         return "constant"
     return "staircase" if training["staircase_decay_type"] else "exponential"
 
 
-def final_learning_rate(config: Config) -> float | None:
-    """learning_rate_final, or its default where no key says anything about a schedule."""
-    training = config[SECTION]
-    if training["defaults"] == "v1" or any(config.given(SECTION, key) for key in SAID_BY):
-        return training["learning_rate_final"]
-    return END * training["learning_rate"]
-
-
 def depends_on_length(config: Config) -> bool:
     """Whether the course of the training depends on the number of its last step."""
     training, kind = config[SECTION], chosen_schedule(config)
-    to_final = kind == "exponential" and final_learning_rate(config) is not None
+    to_final = kind == "exponential" and training["learning_rate_final"] is not None
     return to_final or kind == "cosine" or training["forces_cost_final"] is not None
 
 
@@ -131,7 +124,7 @@ def check_length(config: Config) -> Iterable[Problem]:
 def check_learning_rate(config: Config) -> Iterable[Problem]:
     """The keys of the decay fit the schedule."""
     training, kind = config[SECTION], chosen_schedule(config)
-    final = final_learning_rate(config)
+    final = training["learning_rate_final"]
     if training["schedule"] is not None:
         for key in OLD:
             if config.given(SECTION, key):

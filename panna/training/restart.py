@@ -160,8 +160,8 @@ def _refusal(
             lines.append(f"{key} = {_text(now.get(key))} found, {_text(before.get(key))} expected")
     if any(key.endswith((" max_steps", " max_epochs")) for key in keys):
         lines.append(
-            "the learning rate (exponential, the default, or cosine) or forces_cost_final reaches "
-            "its last value in the last step: the whole schedule depends on the length of the run"
+            "the learning rate (cosine, the default, or learning_rate_final) or forces_cost_final "
+            "reaches its last value in the last step: the whole schedule depends on the length"
         )
     advice = "Restore them to continue it, or choose another train_dir for a new training"
     if exact and not any(key.endswith(FIXED) for key in keys):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from panna.config.reader import Config
 from panna.config.train_losses import chosen_forces_cost
-from panna.config.train_optimiser import chosen_schedule, final_learning_rate
+from panna.config.train_optimiser import chosen_schedule
 from panna.errors import TrainingError
 
 SCHEDULES: dict[str, Callable[[Schedule, int], float]] = {}
@@ -95,7 +95,7 @@ class Plateau:
 def learning_rate(config: Config, steps: int) -> Schedule:
     """The learning rate over a run of so many steps."""
     training = config["TRAINING_PARAMETERS"]
-    rate, final = training["learning_rate"], final_learning_rate(config)
+    rate, final = training["learning_rate"], training["learning_rate_final"]
     kind = chosen_schedule(config)
     factor, decay_steps = 1.0, 1.0
     if kind == "cosine" or (kind == "exponential" and final is not None):

@@ -7,7 +7,7 @@ import pytest
 from panna.config.reader import read_config
 from panna.config.train import TRAIN
 from panna.config.train_losses import chosen_forces_cost
-from panna.config.train_optimiser import chosen_schedule, depends_on_length, final_learning_rate
+from panna.config.train_optimiser import chosen_schedule, depends_on_length
 from panna.errors import ConfigError
 from panna.network.activations import ACTIVATIONS
 from panna.training.networks import architectures
@@ -100,8 +100,7 @@ def test_the_recommended_defaults(read):
     training = config["TRAINING_PARAMETERS"]
     assert training["loss_function"] == "quad_atom" and training["floss_function"] == "quad_percomp"
     assert (training["optimiser"], training["average_decay"]) == ("adamw", 0.99)
-    assert chosen_schedule(config) == "exponential" and depends_on_length(config)
-    assert final_learning_rate(config) == 0.01 * training["learning_rate"]
+    assert chosen_schedule(config) == "cosine" and depends_on_length(config)
     assert [chosen_forces_cost(training, forces) for forces in (True, False)] == [0.05, 0.0]
     asked = read(**keys, TRAINING_PARAMETERS__forces_cost="0")
     assert chosen_forces_cost(asked["TRAINING_PARAMETERS"], True) == 0.0
@@ -124,7 +123,7 @@ def test_the_recommended_defaults(read):
 def test_a_schedule_that_is_asked_for_is_the_same_with_either_defaults(read, said):
     keys = {f"TRAINING_PARAMETERS__{key}": value for key, value in said.items()}
     kinds = [
-        (chosen_schedule(config), final_learning_rate(config))
+        chosen_schedule(config)
         for config in (read(**keys), read(**keys, TRAINING_PARAMETERS__defaults="recommended"))
     ]
     assert kinds[0] == kinds[1]
