@@ -1,6 +1,6 @@
 """What each setting of the recipe in examples/accuracy/elements is worth.
 
-    python benchmarks/ablation.py [--epochs 150] [--splits 2] [--only NAME...] [--folder DIR]
+    python benchmarks/ablation.py [--epochs 150] [--splits 2] [--only NAME ...] [--folder DIR]
 
 Silicon and molybdenum of Zuo et al. (2020), training frames only: in every split another fifth,
 drawn by the seed, is kept for validation. One setting changes at a time; the errors are those of
@@ -64,7 +64,7 @@ def changed(text: str, changes: dict[str, str | None]) -> str:
 
 
 def run(program: str, folder: Path, name: str, changes: dict[str, str | None]) -> None:
-    element = folder.parents[1].name
+    element = folder.parent.name
     text = (RECIPE / f"{program}.ini").read_text()
     text = text.replace("ELEMENT", element).replace("CUTOFF", SETS[element][1])
     (folder / f"{name}.ini").write_text(changed(text, changes))
@@ -79,8 +79,8 @@ def errors(element: str, name: str, split: int, epochs: int, root: Path) -> tupl
     """MAE on the frames kept back: energy in meV/atom, forces in eV/angstrom."""
     changes = CHANGES[name]
     descriptor = {k: v for k, v in changes.items() if k.startswith(("Rs", "eta_", "Rc", "zeta"))}
-    kind = "other" if descriptor else "same"
-    folder = root / element / f"{kind}_{split}" / "data"
+    label = re.sub(r"[^\w.]+", "_", name)  # of files and folders
+    folder = root / element / f"{label if descriptor else 'the_recipe'}_{split}"
     if not (folder / "tfr").exists():
         folder.mkdir(parents=True, exist_ok=True)
         parser = [sys.executable, "-m", "panna.tools.exyz_parser"]
@@ -88,7 +88,6 @@ def errors(element: str, name: str, split: int, epochs: int, root: Path) -> tupl
         subprocess.run([*parser, *paths], check=True, capture_output=True)
         run("gvect", folder, "gvect", descriptor)
         run("tfr", folder, "tfr", {"validation_fraction": "0.2", "seed": str(split)})
-    label = re.sub(r"[^\w.]+", "_", name)  # of files and folders
     keys = {k: v for k, v in changes.items() if k not in descriptor}
     keys |= {"max_epochs": str(epochs), "train_dir": f"train_{label}_{epochs}", "seed": str(split)}
     run("train", folder, f"train_{label}", keys)

@@ -5,9 +5,9 @@
 S1: 216 disordered silicon atoms, 48 components. BP: the same atoms, 48 components of Behler and
 Parrinello. S2: 64 water molecules, 128 components. S3: 100 ethanol molecules, descriptor of four
 species, 384 components. The neighbour list is given. vjp and jvp: products of the Jacobian with a
-vector, without G. Energies and forces with a network
-components:32:16:1 for each species. Peers in the same run, where pip has them: dscribe ACSF, with
-the same components for BP and else with as many of BP's kinds; torchani AEV (S3).
+vector, without G. Energies and forces with a network components:32:16:1 for each species. Peers in
+the same run, where pip has them: dscribe ACSF, with the same components for BP and else with as
+many of BP's kinds; torchani AEV (S3).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -116,11 +117,14 @@ void PairPanna::settings(int narg, char **arg) {
       mixed_ = value == "mixed";
       if (mixed_ || value == "double") continue;
     } else if (word == "extrapolation") {
+      static const std::map<std::string, Extrapolation> choices = {
+          {"warn", Extrapolation::warn}, {"stop", Extrapolation::stop}, {"off", Extrapolation::off}};
       expected = "warn, stop or off";
-      extrapolation_ = value == "stop" ? Extrapolation::stop
-          : value == "off"             ? Extrapolation::off
-                                       : Extrapolation::warn;
-      if (value == "warn" || extrapolation_ != Extrapolation::warn) continue;
+      const auto chosen = choices.find(value);
+      if (chosen != choices.end()) {
+        extrapolation_ = chosen->second;
+        continue;
+      }
     } else if (word == "threads") {
       expected = "a number of 1 or more";
       if (set_threads(value)) continue;
@@ -267,8 +271,7 @@ void PairPanna::init_style() {
     error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
                           "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
   neighbor->add_request(this, NeighConst::REQ_FULL);
-  evaluated_ = outside_ = 0;
-  most_outside_ = 0;
+  seen_ = {};
 }
 
 double PairPanna::init_one(int i, int j) {
@@ -390,12 +393,12 @@ void PairPanna::scatter(Chunk &chunk) {
 
 // A message where the run has to stop, else empty.
 std::string PairPanna::count_outside(const Chunk &chunk) {
-  evaluated_ += static_cast<bigint>(chunk.centre.size());
+  seen_.atoms += static_cast<bigint>(chunk.centre.size());
   for (std::size_t a = 0; a < chunk.centre.size(); ++a) {
     const int components = chunk.outside[a];
     if (components == 0) continue;
-    ++outside_;
-    most_outside_ = std::max(most_outside_, components);
+    ++seen_.outside;
+    seen_.most = std::max(seen_.most, components);
     if (extrapolation_ == Extrapolation::stop)
       return "atom " + std::to_string(atom->tag[chunk.centre[a]]) + " in step " +
           std::to_string(update->ntimestep) + ": " + std::to_string(components) +
@@ -407,20 +410,20 @@ std::string PairPanna::count_outside(const Chunk &chunk) {
 
 // At the end of a run.
 void PairPanna::finish() {
-  bigint mine[2] = {evaluated_, outside_}, all[2] = {0, 0};
-  int most = 0;
-  MPI_Allreduce(mine, all, 2, MPI_LMP_BIGINT, MPI_SUM, world);
-  MPI_Allreduce(&most_outside_, &most, 1, MPI_INT, MPI_MAX, world);
-  evaluated_ = outside_ = 0;
-  most_outside_ = 0;
-  if (all[1] == 0 || comm->me != 0) return;
+  Seen all;
+  MPI_Allreduce(&seen_.atoms, &all.atoms, 1, MPI_LMP_BIGINT, MPI_SUM, world);
+  MPI_Allreduce(&seen_.outside, &all.outside, 1, MPI_LMP_BIGINT, MPI_SUM, world);
+  MPI_Allreduce(&seen_.most, &all.most, 1, MPI_INT, MPI_MAX, world);
+  seen_ = {};
+  if (all.outside == 0 || comm->me != 0) return;
+  const double percent = 100.0 * static_cast<double>(all.outside) / static_cast<double>(all.atoms);
   char share[32];
-  std::snprintf(share, sizeof share, "%.3g", 100.0 * static_cast<double>(all[1]) / static_cast<double>(all[0]));
-  error->warning(FLERR, "pair_style panna: " + std::to_string(all[1]) + " of " +
-                            std::to_string(all[0]) + " atomic energies of this run (" + share +
+  std::snprintf(share, sizeof share, "%.3g", percent);
+  error->warning(FLERR, "pair_style panna: " + std::to_string(all.outside) + " of " +
+                            std::to_string(all.atoms) + " atomic energies of this run (" + share +
                             " %) come from environments outside the range of the training set, "
-                            "with up to " + std::to_string(most) + " components of the descriptor "
-                            "outside; these energies and forces are extrapolations");
+                            "with up to " + std::to_string(all.most) + " components of the "
+                            "descriptor outside; these energies and forces are extrapolations");
 }
 
 // -(x_j - x_i) g of one pair, half to each atom as other many-body styles do. The global virial

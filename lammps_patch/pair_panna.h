@@ -62,8 +62,11 @@ class PairPanna : public Pair {
   Extrapolation extrapolation_ = Extrapolation::warn;
   // Since the beginning of the run, on this rank: atomic energies, those with components of the
   // descriptor outside the range of the training set, and the largest number of such components.
-  bigint evaluated_ = 0, outside_ = 0;
-  int most_outside_ = 0;
+  struct Seen {
+    bigint atoms = 0, outside = 0;
+    int most = 0;
+  };
+  Seen seen_;
   int threads_ = 0;                   // 0: those of LAMMPS
   double energy_unit_ = 1.0;          // energies and forces of LAMMPS over eV and eV/angstrom
   std::vector<int> species_of_type_;  // [ntypes + 1] species of the model, -1 for NULL

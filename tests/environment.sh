@@ -6,6 +6,9 @@
 
 panna_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# The title of a part of an example.
+step() { printf '\n=== %s\n' "$*"; }
+
 panna_missing() {
     # $1: what is missing; the others: the Debian packages that hold it.
     local what=$1

@@ -9,49 +9,44 @@ cd "$(dirname "$0")"
 . ../../tests/environment.sh
 panna_environment cpu
 
-step() { printf '\n=== %s: %s\n' "$set" "$*"; }
-
 for set in ${*:-Si Ge Mo ethanol}; do
-    data=${DATA:-/missing}
-    recipe=elements cutoff=""
+    folder=results/$set recipe=elements cutoff=""
     case $set in
-        Si) cutoff=5.2 data=../quickstart/data ;;
-        Ge) cutoff=5.4 data=data ;;
-        Mo) cutoff=5.2 data=data ;;
-        Ni) cutoff=4.6 data+=/zuo2020 ;;
-        ethanol) recipe=ethanol data=../learning_curve/data ;;
-        alloy) recipe=alloy data+=/monbtaw ;;
-        water) recipe=water data+=/water_deepmd ;;
+        Si) cutoff=5.2 data=../quickstart/data/Si ;;
+        Ge) cutoff=5.4 data=data/Ge ;;
+        Mo) cutoff=5.2 data=data/Mo ;;
+        Ni) cutoff=4.6 data=${DATA:-}/zuo2020/Ni ;;
+        ethanol | alloy | water) recipe=$set ;;
         *) echo "SET = $set found, one of Si Ge Mo Ni ethanol alloy water expected" >&2; exit 2 ;;
     esac
-    [ -d "$data" ] || { echo "$set: no folder $data; see the README about DATA" >&2; exit 2; }
-    folder=results/$set
-    mkdir -p "$folder"
     case $set in
-        ethanol) train=$data/train.xyz.xz test=$data/test_MD.xyz.xz ;;
-        alloy) train=$data/train.xyz.xz test=$data/test.xyz.xz ;;
-        water)
-            python split.py "$data/water.xyz.xz" group=data_3 "$folder/train.xyz" "$folder/test.xyz"
-            train=$folder/train.xyz test=$folder/test.xyz
-            ;;
-        *) train=$data/${set}_train.xyz.xz test=$data/${set}_test.xyz.xz ;;
+        ethanol) train=../learning_curve/data/train.xyz.xz test=../learning_curve/data/test_MD.xyz.xz ;;
+        alloy) train=${DATA:-}/monbtaw/train.xyz.xz test=${DATA:-}/monbtaw/test.xyz.xz ;;
+        water) train=${DATA:-}/water_deepmd/water.xyz.xz test=$train ;;
+        *) train=${data}_train.xyz.xz test=${data}_test.xyz.xz ;;
     esac
+    [ -e "$train" ] || { echo "$set: no file $train; see the README about DATA" >&2; exit 2; }
 
-    step "frames"
+    mkdir -p "$folder"
+    if [ "$set" = water ]; then # one file for both
+        python split.py "$train" group=data_3 "$folder/train.xyz" "$folder/test.xyz"
+        train=$folder/train.xyz test=$folder/test.xyz
+    fi
+    step "$set: frames"
     panna_exyz_parser -i "$train" -o "$folder/examples/train"
     panna_exyz_parser -i "$test" -o "$folder/examples/test"
-    for ini in gvect tfr train evaluate; do
-        sed "s/ELEMENT/$set/; s/CUTOFF/$cutoff/" "$recipe/$ini.ini" >"$folder/$ini.ini"
+    for ini in "$recipe"/{gvect,tfr,train}.ini evaluate.ini; do
+        sed "s/ELEMENT/$set/; s/CUTOFF/$cutoff/" "$ini" >"$folder/${ini##*/}"
     done
     (
         cd "$folder"
-        step "descriptors"
+        step "$set: descriptors"
         panna_gvect_calculator --config gvect.ini
-        step "packing"
+        step "$set: packing"
         panna_tfr_packer --config tfr.ini
-        step "training"
+        step "$set: training"
         panna_train --config train.ini
-        step "errors on the test set"
+        step "$set: errors on the test set"
         panna_evaluate --config evaluate.ini
     )
 done

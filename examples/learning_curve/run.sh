@@ -7,8 +7,6 @@ cd "$(dirname "$0")"
 . ../../tests/environment.sh
 panna_environment cpu
 
-step() { printf '\n=== %s\n' "$*"; }
-
 mkdir -p results
 step "1. Frames: extended XYZ to PANNA examples"
 panna_exyz_parser -i data/train.xyz.xz -o results/examples/train

@@ -7,8 +7,6 @@ cd "$(dirname "$0")"
 . ../../tests/environment.sh
 panna_environment cpu,lammps
 
-step() { printf '\n=== %s\n' "$*"; }
-
 mkdir -p results
 if [ ! -e results/test.xyz ]; then
     step "1. Simulations with Stillinger-Weber"

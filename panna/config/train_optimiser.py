@@ -82,9 +82,6 @@ DECAY = ("learning_rate_decay_factor", "learning_rate_decay_step")
 OLD = ("learning_rate_constant", "staircase_decay_type")
 
 
-SAID_BY = ("schedule", "learning_rate_final", *OLD, *DECAY)
-
-
 def chosen_schedule(config: Config) -> str:
     """The schedule that is asked for by its name, or by the keys of PANNA v1 and v2."""
     training = config[SECTION]
@@ -92,7 +89,9 @@ def chosen_schedule(config: Config) -> str:
         return training["schedule"]
     if training["learning_rate_final"] is not None:
         return "exponential"
-    if training["defaults"] != "v1" and not any(config.given(SECTION, key) for key in SAID_BY):
+    if training["defaults"] != "v1" and not any(
+        config.given(SECTION, key) for key in (*OLD, *DECAY)
+    ):
         return "cosine"
     if training["learning_rate_constant"]:
         return "constant"

@@ -12,6 +12,7 @@ import numpy as np
 
 from panna.errors import PotentialError
 from panna.files import atomic_write
+from panna.potential.float32_file import read_numbers
 
 
 def write_ranges(path: Path, lowest: np.ndarray, highest: np.ndarray) -> None:
@@ -27,18 +28,10 @@ def read_ranges(path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       PotentialError: the file is missing, has another length or holds numbers that make no range.
     """
-    try:
-        numbers = np.fromfile(path, "<f4").astype(np.float64)
-        length = path.stat().st_size
-    except OSError as error:
-        raise PotentialError(f"{path}: ranges cannot be read: {error.strerror}") from error
-    if length != 8 * size:
-        raise PotentialError(
-            f"{path}: {length} bytes found, {8 * size} expected (two float32 numbers for each of "
-            f"{size} components); the file is damaged or belongs to another panna.in"
-        )
+    owner = f"the range of {size} components"
+    numbers = read_numbers(path, 2 * size, "ranges", owner).astype(np.float64)
     lowest, highest = numbers[:size], numbers[size:]
-    if not (np.isfinite(numbers).all() and (lowest <= highest).all()):
+    if (lowest > highest).any():
         raise PotentialError(f"{path}: ranges from a smallest to a largest number expected")
     return lowest, highest
 
