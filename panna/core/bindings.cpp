@@ -175,7 +175,6 @@ Array<double> jacobian(const panna::Descriptor& d, const Array<int>& species,
     const Environment env = batch.environment(i);
     d.forward(env, ws, nullptr);
     double* mine = jac + 3 * size * batch.offsets[static_cast<std::size_t>(i)];
-    std::fill_n(mine, 3 * size * static_cast<std::size_t>(env.count), 0.0);
     d.jacobian(env, ws, mine);
   });
   return out;
@@ -195,7 +194,6 @@ Array<float> blocks(const panna::Descriptor& d, const Array<int>& species,
     const auto pairs = static_cast<std::size_t>(env.count);
     d.forward(env, ws, nullptr);
     double* jac = ws.descriptor_memory.reserve(3 * size * pairs);
-    std::fill_n(jac, 3 * size * pairs, 0.0);
     d.jacobian(env, ws, jac);
     float* mine = all + 3 * size * batch.offsets[static_cast<std::size_t>(i)];
     for (std::size_t p = 0; p < pairs; ++p)

@@ -59,7 +59,7 @@ class Descriptor {
   virtual void jvp(const Environment& env, Workspace& ws, const double* tangents,
                    double* dg) const = 0;
   // Of the atom last given to `forward`: derivative of G with respect to the vectors,
-  // [count][size][3]; `out` must be zero.
+  // [count][size][3].
   virtual void jacobian(const Environment& env, Workspace& ws, double* out) const = 0;
 
  private:
@@ -106,13 +106,17 @@ class SeparableDescriptor : public Descriptor {
     kernels::active().tangent[is_bp_][mixed()](s_, ws.place, dg);
   }
 
-  void jacobian(const Environment&, Workspace& ws, double* out) const override {
+  void jacobian(const Environment& env, Workspace& ws, double* out) const override {
     if (mixed()) throw Error("the Jacobian of a descriptor needs full precision");
     const kernels::Neighbours& nb = ws.place.neighbours;
+    // The kernel writes what is not zero for lack of a neighbour; here that may be everything.
+    const bool complete =
+        s_.species == 1 && nb.angular[0] == env.count && nb.pairs_count[0] > 0;
+    if (!complete) std::fill_n(out, 3L * size() * env.count, 0.0);
     const int* counts = nb.pairs_count;
     const int most = *std::max_element(counts, counts + s_.species * (s_.species + 1) / 2);
     const kernels::Table& k = kernels::active();
-    const long size = k.jacobian_scratch(s_, nb, most);
+    const long size = k.jacobian_scratch(s_, most);
     double* scratch = ws.jacobian_memory.reserve(static_cast<std::size_t>(size));
     k.jacobian[is_bp_](s_, ws.place, ws.original.data(), most, scratch, out);
   }

@@ -51,7 +51,7 @@ struct Table {
   // [is BP]
   void (*jacobian[2])(const Separable&, const Workplace&, const int* original, int most_pairs,
                       double* scratch, double* out);
-  long (*jacobian_scratch)(const Separable&, const Neighbours&, int most_pairs);
+  long (*jacobian_scratch)(const Separable&, int most_pairs);
   double (*network_forward)(const Layer*, int, const double* g, double* values, double* slopes);
   void (*network_backward)(const Layer*, int, const double* g, const double* values,
                            const double* slopes, double* scratch, int widest, double* g_bar);

@@ -1,27 +1,29 @@
 // The whole derivative dG/d(vector) of one atom's descriptor, for data that store it. Included
 // once for each instruction set inside its namespace.
 //
-// Follows `forward`. Here lanes run over the angular factors q: for each pair of neighbours the
-// derivatives of G[p][q] = w R_p T_q with respect to r_j, r_k and c are outer products of numbers
-// of the pair and rows of T and T', added to the sums of the two neighbours,
-//   along = sum dG/dr,   across = sum dG/dc u_(other neighbour).
+// Follows `forward`. Here lanes run over the angular factors q. For each neighbour j the
+// derivatives of G[p][q] = sum w R_p T_q over its pairs are summed up in registers,
+//   along = sum dG/dr_j,   across = sum dG/dc u_k,
+// as products of numbers of the pair and rows of T and T'.
 
 using namespace in_double;
 
-// Numbers of the pairs as the rows below need them: T and T' with q fastest (rows padded to
-// `row`), dG/dr_j = x_j T, dG/dr_k = x_k T, dG/dc = y T' + z T.
+// Numbers of the pairs of a block as the sums need them, those of one pair next to each other:
+// T and T' of a register of angles, and dG/dr_j = x_j T, dG/dr_k = x_k T, dG/dc = y T' + z T.
 struct PairRows {
-  int row;
-  double *t, *dt;              // [pairs][row]
-  double *x_j, *x_k, *y, *z;   // [pairs][p]; z of BP only
+  long pairs;      // stride; a multiple of W
+  double* angles;  // [q / W][pair][T, T'][W]; zero for q beyond the last
+  double* shells;  // [pair][p][x_j, x_k, y, z]; z of BP only
 };
+
+inline long angle_registers(const Separable& s) { return (s.pairs.q_count + W - 1) / W; }
 
 template <bool IsBP>
 inline void pair_rows(const Separable& s, const Pairs<double>& pr, const PairBlock& pb,
                       const PairRows& rows) {
-  const int P = s.pairs.shells.count;
+  const int P = s.pairs.shells.count, Q = s.pairs.q_count;
   for (int n = 0; n < pb.count; n += W) {
-    const int at = pb.offset + n, lanes = pb.count - n < W ? pb.count - n : W;
+    const int at = pb.offset + n;
     const V u = load(pr.u + at), w = load(pr.w + at);
     const V w_j = load(pr.w_j + at), w_k = load(pr.w_k + at);
     for (int p = 0; p < P; ++p) {
@@ -38,95 +40,92 @@ inline void pair_rows(const Separable& s, const Pairs<double>& pr, const PairBlo
         x_j = w_j * r + 0.5 * wdr;
         x_k = w_k * r + 0.5 * wdr;
       }
-      const V y = w * r;
-      for (int i = 0; i < lanes; ++i) {
-        const long to = static_cast<long>(n + i) * P + p;
-        rows.x_j[to] = x_j[i];
-        rows.x_k[to] = x_k[i];
-        rows.y[to] = y[i];
-        if constexpr (IsBP) rows.z[to] = z[i];
+      const V columns[4] = {x_j, x_k, w * r, z};
+      store_transposed(columns, rows.shells + 4L * (static_cast<long>(n) * P + p), 4 * P);
+    }
+    const double* T = pr.T + static_cast<long>(at) * Q;
+    const double* dT = pr.dT + static_cast<long>(at) * Q;
+    for (int q = 0; q < Q; q += W) {
+      V t[W], dt[W];
+      for (int i = 0; i < W; ++i) {
+        t[i] = q + i < Q ? load(T + (q + i) * W) : V{};
+        dt[i] = q + i < Q ? load(dT + (q + i) * W) : V{};
+      }
+      double* to = rows.angles + 2 * (q * rows.pairs + static_cast<long>(W) * n);
+      store_transposed(t, to, 2 * W);
+      store_transposed(dt, to + W, 2 * W);
+    }
+  }
+}
+
+// Pairs of one neighbour with a run of others: pair, pair + step, pair + 2 step + change, ...
+// `side` tells whether it is the j (0) or the k (1) of them.
+struct PairRun {
+  int partner, count;
+  long pair, step, change;
+  int side;
+};
+
+// The pairs of neighbour j with those before and those behind it in a block.
+inline void pair_runs(const PairBlock& pb, int j, PairRun (&runs)[2]) {
+  runs[0] = runs[1] = {};
+  if (pb.like) {
+    const int row = j - pb.rows_begin;
+    runs[0] = {pb.rows_begin, row, row - 1, pb.rows - 2, -1, 1};
+    const long behind = row * (2L * pb.rows - row - 1) / 2;
+    runs[1] = {j + 1, pb.rows - row - 1, behind, 1, 0, 0};
+  } else if (j >= pb.rows_begin && j < pb.rows_begin + pb.rows) {
+    runs[1] = {pb.lanes_begin, pb.lanes, static_cast<long>(j - pb.rows_begin) * pb.lanes, 1, 0, 0};
+  } else {
+    runs[0] = {pb.rows_begin, pb.rows, j - pb.lanes_begin, pb.lanes, 0, 1};
+  }
+}
+
+// dG/d(vector_j) of N shells and one register of angles, into out[shell][q][3]. With
+// dr/d(vector) = u and dc/d(vector_j) = (u_k - c u_j) / r_j.
+template <bool IsBP, int N>
+PANNA_INLINE void neighbour_rows(const Neighbours& nb, int j, const PairRun (&runs)[2],
+                                 const double* angles, const double* shells, int shell_count,
+                                 int lanes, int q_count, double* out) {
+  const double *const uxs = nb.legs.ux, *const uys = nb.legs.uy, *const uzs = nb.legs.uz;
+  V along[N] = {}, x[N] = {}, y[N] = {}, z[N] = {};
+  for (const PairRun& run : runs) {
+    long n = run.pair, step = run.step;
+    for (int k = run.partner; k < run.partner + run.count; ++k, n += step, step += run.change) {
+      const V t = load(angles + 2 * W * n), dt = load(angles + 2 * W * n + W);
+      const double* shell = shells + 4 * shell_count * n;
+      for (int p = 0; p < N; ++p, shell += 4) {
+        V dc = shell[2] * dt;
+        if constexpr (IsBP) dc += shell[3] * t;
+        along[p] += shell[run.side] * t;
+        x[p] += dc * uxs[k];
+        y[p] += dc * uys[k];
+        z[p] += dc * uzs[k];
       }
     }
-    const double* T = pr.T + static_cast<long>(at) * s.pairs.q_count;
-    const double* dT = pr.dT + static_cast<long>(at) * s.pairs.q_count;
+  }
+  const double ux = uxs[j], uy = uys[j], uz = uzs[j], inv = nb.r_inv[j];
+  for (int p = 0; p < N; ++p, out += 3 * q_count) {
+    const V radial = along[p] - (ux * x[p] + uy * y[p] + uz * z[p]) * inv;
+    const V gx = ux * radial + x[p] * inv, gy = uy * radial + y[p] * inv,
+            gz = uz * radial + z[p] * inv;
     for (int i = 0; i < lanes; ++i) {
-      double* t = rows.t + static_cast<long>(n + i) * rows.row;
-      double* dt = rows.dt + static_cast<long>(n + i) * rows.row;
-      for (int q = 0; q < s.pairs.q_count; ++q) {
-        t[q] = T[q * W + i];
-        dt[q] = dT[q * W + i];
-      }
-      for (int q = s.pairs.q_count; q < rows.row; ++q) t[q] = dt[q] = 0.0;
+      out[3 * i] = gx[i];
+      out[3 * i + 1] = gy[i];
+      out[3 * i + 2] = gz[i];
     }
   }
 }
 
-// Adds the pairs of a block to the sums of its neighbours: [neighbour][p][along, x, y, z][row].
-template <bool IsBP>
-inline void sum_pairs(const Separable& s, const Neighbours& nb, const PairBlock& pb,
-                      const PairRows& rows, double* sums) {
-  const int P = s.pairs.shells.count, row = rows.row;
-  const long size = 4L * P * row;
-  int at = 0;
-  for (int r = 0; r < pb.rows; ++r) {
-    const int j = pb.rows_begin + r, first = pb.first_lane(r), length = pb.row_length(r);
-    const V ux = all(nb.legs.ux[j]), uy = all(nb.legs.uy[j]), uz = all(nb.legs.uz[j]);
-    for (int p = 0; p < P; ++p)
-      for (int q = 0; q < row; q += W) {
-        double* mine = sums + size * j + 4L * p * row + q;
-        V along = load(mine), x = load(mine + row), y = load(mine + 2 * row),
-          z = load(mine + 3 * row);
-        double* other = sums + size * first + 4L * p * row + q;
-        for (int k = first; k < first + length; ++k, other += size) {
-          const long n = at + k - first, np = n * P + p;
-          const V t = load(rows.t + n * row + q);
-          V dc = rows.y[np] * load(rows.dt + n * row + q);
-          if constexpr (IsBP) dc += rows.z[np] * t;
-          along += rows.x_j[np] * t;
-          x += dc * nb.legs.ux[k];
-          y += dc * nb.legs.uy[k];
-          z += dc * nb.legs.uz[k];
-          store(other, load(other) + rows.x_k[np] * t);
-          store(other + row, load(other + row) + dc * ux);
-          store(other + 2 * row, load(other + 2 * row) + dc * uy);
-          store(other + 3 * row, load(other + 3 * row) + dc * uz);
-        }
-        store(mine, along);
-        store(mine + row, x);
-        store(mine + 2 * row, y);
-        store(mine + 3 * row, z);
-      }
-    at += length;
-  }
-}
-
-// dr/d(vector) = u, dc/d(vector_j) = (u_k - c u_j)/r_j: from the sums to `out`, [p][q][3].
-inline void angular_rows(const Separable& s, const Neighbours& nb, int j, const double* sums,
-                         int row, double* out) {
-  const V ux = all(nb.legs.ux[j]), uy = all(nb.legs.uy[j]), uz = all(nb.legs.uz[j]), inv = all(nb.r_inv[j]);
-  for (int p = 0; p < s.pairs.shells.count; ++p)
-    for (int q = 0; q < row; q += W) {
-      const double* at = sums + 4L * p * row + q;
-      const V x = load(at + row), y = load(at + 2 * row), z = load(at + 3 * row);
-      const V along = load(at) - (ux * x + uy * y + uz * z) * inv;
-      const V gx = ux * along + x * inv, gy = uy * along + y * inv, gz = uz * along + z * inv;
-      const int lanes = s.pairs.q_count - q < W ? s.pairs.q_count - q : W;
-      double* to = out + 3 * (static_cast<long>(p) * s.pairs.q_count + q);
-      for (int i = 0; i < lanes; ++i) {
-        to[3 * i] = gx[i];
-        to[3 * i + 1] = gy[i];
-        to[3 * i + 2] = gz[i];
-      }
-    }
-}
+inline long padded_pairs(int most_pairs) { return (most_pairs + W - 1L) / W * W; }
 
 // How many doubles of scratch memory `jacobian` needs.
-inline long jacobian_scratch(const Separable& s, const Neighbours& nb, int most_pairs) {
-  const long row = (s.pairs.q_count + W - 1) / W * W;
-  return most_pairs * (2 * row + 4L * s.pairs.shells.count) + 4L * nb.padded * s.pairs.shells.count * row;
+inline long jacobian_scratch(const Separable& s, int most_pairs) {
+  return padded_pairs(most_pairs) * (2 * W * angle_registers(s) + 4L * s.pairs.shells.count);
 }
 
-// out: for each neighbour with original[i] >= 0 the block original[i] of [size][3], zero before.
+// out: for each neighbour with original[i] >= 0 the block original[i] of [size][3]. Components that
+// no pair of this neighbour contributes to are left as they are.
 template <bool IsBP>
 inline void jacobian(const Separable& s, const Workplace& wp, const int* original, int most_pairs,
                      double* scratch, double* out) {
@@ -149,28 +148,33 @@ inline void jacobian(const Separable& s, const Workplace& wp, const int* origina
       }
 
   PairRows rows;
-  rows.row = (s.pairs.q_count + W - 1) / W * W;
-  const long P = s.pairs.shells.count, size = 4 * P * rows.row;
-  rows.t = scratch;
-  rows.dt = rows.t + most_pairs * static_cast<long>(rows.row);
-  rows.x_j = rows.dt + most_pairs * static_cast<long>(rows.row);
-  rows.x_k = rows.x_j + most_pairs * P;
-  rows.y = rows.x_k + most_pairs * P;
-  rows.z = rows.y + most_pairs * P;
-  double* sums = rows.z + most_pairs * P;
+  rows.pairs = padded_pairs(most_pairs);
+  rows.angles = scratch;
+  rows.shells = rows.angles + 2 * W * angle_registers(s) * rows.pairs;
+  constexpr int N = W >= 8 ? 4 : 2;
+  const int P = s.pairs.shells.count, Q = s.pairs.q_count;
   for_species_pairs(s, nb, [&](const PairBlock& pb, int component) {
     if (pb.count == 0) return;
     pair_rows<IsBP>(s, pr, pb, rows);
     // The two runs of neighbours; one and the same for like species.
     const int begins[2] = {pb.rows_begin, pb.lanes_begin}, counts[2] = {pb.rows, pb.lanes};
     for (int side = pb.like ? 1 : 0; side < 2; ++side)
-      for (long i = size * begins[side]; i < size * (begins[side] + counts[side]); ++i)
-        sums[i] = 0.0;
-    sum_pairs<IsBP>(s, nb, pb, rows, sums);
-    for (int side = pb.like ? 1 : 0; side < 2; ++side)
-      for (int j = begins[side]; j < begins[side] + counts[side]; ++j)
-        if (original[j] >= 0)
-          angular_rows(s, nb, j, sums + size * j, rows.row,
-                       out + 3 * (components * original[j] + component));
+      for (int j = begins[side]; j < begins[side] + counts[side]; ++j) {
+        if (original[j] < 0) continue;
+        PairRun runs[2];
+        pair_runs(pb, j, runs);
+        double* mine = out + 3 * (components * original[j] + component);
+        for (int q = 0; q < Q; q += W) {
+          const int lanes = Q - q < W ? Q - q : W;
+          const double* angles = rows.angles + 2 * q * rows.pairs;
+          int p = 0;
+          for (; p + N <= P; p += N)
+            neighbour_rows<IsBP, N>(nb, j, runs, angles, rows.shells + 4 * p, P, lanes, Q,
+                                    mine + 3 * (p * Q + q));
+          for (; p < P; ++p)
+            neighbour_rows<IsBP, 1>(nb, j, runs, angles, rows.shells + 4 * p, P, lanes, Q,
+                                    mine + 3 * (p * Q + q));
+        }
+      }
   });
 }

@@ -47,6 +47,26 @@ PANNA_INLINE double sum(V x) {
   return s[0];
 }
 
+// to[i * stride + m] = x[m][i]
+template <int N>
+PANNA_INLINE void store_transposed(const V (&x)[N], Real* to, long stride) {
+#if PANNA_INTRINSICS && PANNA_VECTOR_BYTES == 32 && !PANNA_SINGLE
+  if constexpr (N == 4) {
+    const __m256d a = _mm256_unpacklo_pd((__m256d)x[0], (__m256d)x[1]),
+                  b = _mm256_unpackhi_pd((__m256d)x[0], (__m256d)x[1]),
+                  c = _mm256_unpacklo_pd((__m256d)x[2], (__m256d)x[3]),
+                  d = _mm256_unpackhi_pd((__m256d)x[2], (__m256d)x[3]);
+    store(to, (V)_mm256_permute2f128_pd(a, c, 0x20));
+    store(to + stride, (V)_mm256_permute2f128_pd(b, d, 0x20));
+    store(to + 2 * stride, (V)_mm256_permute2f128_pd(a, c, 0x31));
+    store(to + 3 * stride, (V)_mm256_permute2f128_pd(b, d, 0x31));
+    return;
+  }
+#endif
+  for (int i = 0; i < W; ++i)
+    for (int m = 0; m < N; ++m) to[i * stride + m] = x[m][i];
+}
+
 // Lanes 0 .. n-1 of a register.
 PANNA_INLINE I first_lanes(int n) {
   I lane;
