@@ -3,6 +3,7 @@
 #     bash examples/accuracy/run.sh [SET...]     SET: Si Ge Mo ethanol (the default), Ni alloy water
 # The data of Ni, alloy and water are not part of this repository: DATA names the folder with
 # zuo2020/Ni_{train,test}.xyz.xz, monbtaw/{train,test}.xyz.xz and water_deepmd/water.xyz.xz.
+# SEEDS="1 2 3" trains several networks for each set, for the spread of the errors.
 # Everything is written to examples/accuracy/results/SET; a second call continues what is there.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -44,10 +45,16 @@ for set in ${*:-Si Ge Mo ethanol}; do
         panna_gvect_calculator --config gvect.ini
         step "$set: packing"
         panna_tfr_packer --config tfr.ini
-        step "$set: training"
-        panna_train --config train.ini
-        step "$set: errors on the test set"
-        panna_evaluate --config evaluate.ini
+        for seed in ${SEEDS:-1}; do
+            for ini in train evaluate; do
+                sed "s/^seed = .*/seed = $seed/; s/^\(train_dir\|eval_dir\) = .*/&_$seed/" \
+                    "$ini.ini" >"${ini}_$seed.ini"
+            done
+            step "$set: training, seed $seed"
+            panna_train --config "train_$seed.ini"
+            step "$set: errors on the test set, seed $seed"
+            panna_evaluate --config "evaluate_$seed.ini"
+        done
     )
 done
 python table.py

@@ -1,6 +1,7 @@
 """Test errors of all sets in results/, beside published ones: python table.py"""
 
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -19,32 +20,45 @@ PUBLISHED = {
 }
 
 
-def errors(folder: Path) -> tuple[float, float]:
-    with open(folder / "test" / "summary.json") as file:
+def errors(summary: Path, name: str) -> tuple[float, float]:
+    """Errors of energy and forces in the units of PUBLISHED."""
+    with open(summary) as file:
         network = json.load(file)["networks"][0]
     energy, forces = network["energy"], network["forces"]
-    if folder.name == "water":
+    if name == "water":
         return energy["rmse_meV_per_atom"], forces["rmse_eV_per_angstrom"]
-    if folder.name == "ethanol":
+    if name == "ethanol":
         return 1e3 * energy["mae_eV"], forces["mae_eV_per_angstrom"]
     return energy["mae_meV_per_atom"], forces["mae_eV_per_angstrom"]
+
+
+def mean_and_spread(values: list[float], digits: int) -> str:
+    """The mean and, of several values, their standard deviation."""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean + (f" +- {statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 def main() -> None:
     rows = []
     for name, published in PUBLISHED.items():
-        folder = Path(__file__).parent / "results" / name
-        if not (folder / "test" / "summary.json").exists():
+        found = sorted((Path(__file__).parent / "results" / name).glob("test_*/summary.json"))
+        if not found:
             continue
-        energy, force = errors(folder)
-        unit = "meV" if name == "ethanol" else "meV/atom"
-        kind = "RMSE" if name == "water" else "MAE"
-        others = ", ".join(f"{who} {e} and {f}" for who, (e, f) in published.items())
-        rows.append([name, f"{kind} {energy:.2f} {unit}", f"{force:.4f} eV/angstrom", others])
+        energies, forces = zip(*(errors(summary, name) for summary in found), strict=True)
+        rows.append(
+            [
+                name,
+                len(found),
+                "RMSE" if name == "water" else "MAE",
+                mean_and_spread(energies, 2) + (" meV" if name == "ethanol" else " meV/atom"),
+                mean_and_spread(forces, 4) + " eV/angstrom",
+                ", ".join(f"{who} {e} and {f}" for who, (e, f) in published.items()),
+            ]
+        )
     if not rows:
         sys.exit("panna: error: nothing in results/; bash run.sh first")
     say()
-    say(table(["set", "energy", "forces", "published"], rows))
+    say(table(["set", "seeds", "error", "energy", "forces", "published"], rows))
 
 
 if __name__ == "__main__":
