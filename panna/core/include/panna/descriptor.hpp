@@ -109,7 +109,7 @@ class SeparableDescriptor : public Descriptor {
   void jacobian(const Environment& env, Workspace& ws, double* out) const override {
     if (mixed()) throw Error("the Jacobian of a descriptor needs full precision");
     const kernels::Neighbours& nb = ws.place.neighbours;
-    // The kernel writes what is not zero for lack of a neighbour; here that may be everything.
+    // The kernel leaves out components that are zero for lack of a neighbour; there may be none.
     const bool complete =
         s_.species == 1 && nb.angular[0] == env.count && nb.pairs_count[0] > 0;
     if (!complete) std::fill_n(out, 3L * size() * env.count, 0.0);
