@@ -14,6 +14,7 @@
 #include "panna/potential.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -69,6 +70,10 @@ struct PairPanna::Chunk {
   std::vector<int> neighbour_species;
   std::vector<double> vectors;    // [neighbours][3] from the centre, angstrom
   std::vector<double> gradients;  // [neighbours][3] eV/angstrom
+  // Of a committee; those above are the mean:
+  std::vector<double> member_energies;   // [members][centres]
+  std::vector<double> member_gradients;  // [members][neighbours within the cutoff][3]
+  std::vector<int> member_outside;       // [centres]
 
   void reserve(std::size_t neighbours) {
     if (neighbours <= neighbour.size()) return;
@@ -85,7 +90,8 @@ struct PairPanna::Chunk {
   }
 
   double bytes() const {
-    return static_cast<double>(neighbour.size() * (2 * sizeof(int) + 6 * sizeof(double)));
+    return static_cast<double>(neighbour.size() * (2 * sizeof(int) + 6 * sizeof(double)) +
+                               member_gradients.size() * sizeof(double));
   }
 };
 
@@ -100,7 +106,11 @@ PairPanna::PairPanna(LAMMPS *lammps) : Pair(lammps) {
 }
 
 PairPanna::~PairPanna() {
-  if (!allocated || copymode) return;
+  if (copymode) return;
+  delete[] pvector;
+  memory->destroy(spread_.energies_std);
+  memory->destroy(spread_.forces_std);
+  if (!allocated) return;
   memory->destroy(setflag);
   memory->destroy(cutsq);
 }
@@ -160,43 +170,63 @@ void PairPanna::coeff(int narg, char **arg) {
   const int types = atom->ntypes;
   const std::string expected =
       "; expected pair_coeff * * DIR panna.in El1 El2 ... with one element (or NULL) for each of "
-      "the " + std::to_string(types) + " atom types";
+      "the " + std::to_string(types) + " atom types; of a committee all DIR panna.in before the "
+      "elements";
+  const int elements = narg <= 4 ? 0 : types, files = narg - 2 - elements;
   if (narg < 4)
     error->all(FLERR, "pair_style panna: pair_coeff with " + std::to_string(narg) +
                           " arguments found" + expected);
-  if (narg != 4 && narg != 4 + types)
+  if (files < 2 || files % 2 != 0)
     error->all(FLERR, "pair_style panna: pair_coeff with " + std::to_string(narg - 4) +
-                          " elements found" + expected);
+                          " arguments behind DIR panna.in found" + expected);
   if (!allocated) allocate();
-  read(arg[2], arg[3]);
-  const std::string path = std::string(arg[2]) + "/" + arg[3];
-  if (extrapolation_ == Extrapolation::stop && !model_->knows_ranges())
-    error->all(FLERR, "pair_style panna: extrapolation stop needs the ranges of the training set, "
-                      "and " + path + " names no files of ranges for all species; export the "
-                      "potential again, or leave extrapolation stop out");
-  map_types(path, narg - 4, arg + 4);
-  if (comm->me == 0) report(path);
+  read(files / 2, arg + 2);
+  map_types(elements, arg + 2 + files);
+  if (comm->me == 0) report();
 }
 
 // Every rank reads the files; one message appears when some rank cannot.
-void PairPanna::read(const std::string &directory, const std::string &file) {
+void PairPanna::read(int count, char **names) {
+  members_.clear();
+  files_.clear();
+  cutoff_ = 0.0;
   std::string message;
-  try {
-    model_ = panna::read_potential(directory, file);
-    if (mixed_) model_->set_precision(panna::Precision::mixed);
-    if (model_->communication_layers() > 0)
-      message = directory + "/" + file + ": atomic energies that depend on neighbours of "
-                "neighbours are not supported by pair_style panna";
-  } catch (const std::exception &failure) {
-    message = failure.what();
+  for (int m = 0; m < count && message.empty(); ++m) {
+    const std::string directory = names[2 * m], file = names[2 * m + 1];
+    files_.push_back(directory + "/" + file);
+    try {
+      members_.push_back(panna::read_potential(directory, file));
+      panna::Model &model = *members_.back();
+      if (mixed_) model.set_precision(panna::Precision::mixed);
+      cutoff_ = std::max(cutoff_, model.cutoff());
+      if (model.communication_layers() > 0)
+        message = files_.back() + ": atomic energies that depend on neighbours of neighbours are "
+                                  "not supported by pair_style panna";
+      else if (model.species() != members_[0]->species())
+        message = files_.back() + ": species " + joined(model.species()) + " found, those of " +
+            files_[0] + " expected (" + joined(members_[0]->species()) + ")";
+      else if (extrapolation_ == Extrapolation::stop && !model.knows_ranges())
+        message = "extrapolation stop needs the ranges of the training set, and " + files_.back() +
+            " names no files of ranges for all species; export the potential again, or leave "
+            "extrapolation stop out";
+    } catch (const std::exception &failure) {
+      message = failure.what();
+    }
   }
   message = agreed(message, world);
   if (!message.empty()) error->all(FLERR, "pair_style panna: " + message);
+
+  // Energies of the members for compute pair; their forces come back from ghosts.
+  delete[] pvector;
+  nextra = count > 1 ? count : 0;
+  pvector = nextra ? new double[static_cast<std::size_t>(nextra)]() : nullptr;
+  comm_reverse = count > 1 ? 3 * count : 0;
 }
 
-void PairPanna::map_types(const std::string &file, int count, char **names) {
+void PairPanna::map_types(int count, char **names) {
   const int types = atom->ntypes;
-  const std::vector<std::string> &known = model_->species();
+  const std::string &file = files_[0];
+  const std::vector<std::string> &known = members_[0]->species();
   const int n_known = static_cast<int>(known.size());
   species_of_type_.assign(static_cast<std::size_t>(types) + 1, -1);
   if (count == 0 && types > n_known)
@@ -237,19 +267,21 @@ void PairPanna::map_types(const std::string &file, int count, char **names) {
                       "element of the potential expected");
 }
 
-void PairPanna::report(const std::string &file) const {
+void PairPanna::report() const {
   char cutoff[32];
-  std::snprintf(cutoff, sizeof cutoff, "%g", model_->cutoff());
-  std::string text = "pair_style panna: " + file + ", cutoff " + cutoff + " angstrom, " +
-      (mixed_ ? "mixed" : "double") + " precision, instruction set " +
-      panna::kernels::active().name + ", ranges of the training set " +
-      (!model_->knows_ranges()                     ? "unknown"
+  std::snprintf(cutoff, sizeof cutoff, "%g", cutoff_);
+  std::string text = "pair_style panna: " +
+      (members_.size() > 1 ? "mean of " + std::to_string(members_.size()) + " potentials, " : "") +
+      joined(files_) + ", cutoff " + cutoff + " angstrom, " + (mixed_ ? "mixed" : "double") +
+      " precision, instruction set " + panna::kernels::active().name +
+      ", ranges of the training set " +
+      (!members_[0]->knows_ranges()                ? "unknown"
            : extrapolation_ == Extrapolation::off ? "not watched"
                                                    : "watched") + "; atom types";
   for (std::size_t t = 1; t < species_of_type_.size(); ++t) {
     const int s = species_of_type_[t];
     text += (t == 1 ? " " : ", ") + std::to_string(t) + " = " +
-        (s < 0 ? "NULL" : model_->species()[static_cast<std::size_t>(s)]);
+        (s < 0 ? "NULL" : members_[0]->species()[static_cast<std::size_t>(s)]);
   }
   utils::logmesg(lmp, text + "\n");
 }
@@ -271,16 +303,18 @@ void PairPanna::init_style() {
     error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
                           "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
   neighbor->add_request(this, NeighConst::REQ_FULL);
-  seen_ = {};
+  finish();  // of the run before, where LAMMPS has not called it
 }
 
 double PairPanna::init_one(int i, int j) {
   if (setflag[i][j] == 0) error->all(FLERR, "pair_style panna: not all pair coeffs are set");
-  return model_->cutoff();
+  return cutoff_;
 }
 
 void PairPanna::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
+  std::fill_n(pvector, nextra, 0.0);
+  if (spread_.wanted) clear_spread();
 
   const int blocks = (list->inum + kChunk - 1) / kChunk;
   const int wanted = threads_ > 0 ? threads_ : comm->nthreads;
@@ -288,7 +322,6 @@ void PairPanna::compute(int eflag, int vflag) {
   if (chunks_.size() < static_cast<std::size_t>(threads))
     chunks_.resize(static_cast<std::size_t>(threads));
   std::string failure;
-  const bool watched = extrapolation_ != Extrapolation::off && model_->knows_ranges();
 
   // Chunks are added to the forces in their own order: sums do not depend on the number of
   // threads, and no thread needs forces of its own.
@@ -304,8 +337,7 @@ void PairPanna::compute(int eflag, int vflag) {
       std::string message;
       try {
         gather(chunk, b * kChunk, std::min((b + 1) * kChunk, list->inum));
-        model_->evaluate(chunk.view(), chunk.workspace, chunk.energies.data(),
-                         chunk.gradients.data(), watched ? chunk.outside.data() : nullptr);
+        evaluate(chunk);
       } catch (const std::exception &problem) {
         message = problem.what();
       }
@@ -313,7 +345,8 @@ void PairPanna::compute(int eflag, int vflag) {
       {
         if (message.empty()) {
           scatter(chunk);
-          if (watched) message = count_outside(chunk);
+          if (members_.size() > 1) scatter_members(chunk);
+          message = count_outside(chunk);
         }
         if (failure.empty()) failure = message;
       }
@@ -322,6 +355,7 @@ void PairPanna::compute(int eflag, int vflag) {
   if (!failure.empty()) error->one(FLERR, "pair_style panna: " + failure);
 
   if (vflag_fdotr) virial_fdotr_compute();
+  if (spread_.wanted) sum_up_spread();
 }
 
 // Neighbourhoods of the atoms ilist[begin .. end-1], within the cutoff.
@@ -329,7 +363,7 @@ void PairPanna::gather(Chunk &chunk, int begin, int end) const {
   const double *const *const x = atom->x;
   const int *const type = atom->type;
   const int *const species_of_type = species_of_type_.data();
-  const double cutoff2 = model_->cutoff() * model_->cutoff();
+  const double cutoff2 = cutoff_ * cutoff_;
 
   chunk.centre.clear();
   chunk.species.clear();
@@ -359,16 +393,44 @@ void PairPanna::gather(Chunk &chunk, int begin, int end) const {
     chunk.first.push_back(n);
   }
   chunk.energies.resize(chunk.centre.size());
-  chunk.outside.resize(chunk.centre.size());
+  chunk.outside.assign(chunk.centre.size(), 0);
+}
+
+// Energies and gradients in the units of LAMMPS.
+void PairPanna::evaluate(Chunk &chunk) const {
+  const std::size_t members = members_.size(), centres = chunk.centre.size(),
+                    numbers = 3 * chunk.first.back();
+  const bool watched = extrapolation_ != Extrapolation::off;
+  double *energies = chunk.energies.data(), *gradients = chunk.gradients.data();
+  if (members == 1) {
+    members_[0]->evaluate(chunk.view(), chunk.workspace, energies, gradients,
+                          watched ? chunk.outside.data() : nullptr);
+    if (energy_unit_ == 1.0) return;
+    for (std::size_t a = 0; a < centres; ++a) energies[a] *= energy_unit_;
+    for (std::size_t k = 0; k < numbers; ++k) gradients[k] *= energy_unit_;
+    return;
+  }
+  chunk.member_energies.resize(members * centres);
+  chunk.member_gradients.resize(members * numbers);
+  chunk.member_outside.assign(centres, 0);
+  std::fill_n(energies, centres, 0.0);
+  std::fill_n(gradients, numbers, 0.0);
+  const double share = 1.0 / static_cast<double>(members);
+  for (std::size_t m = 0; m < members; ++m) {
+    double *const e = chunk.member_energies.data() + m * centres;
+    double *const g = chunk.member_gradients.data() + m * numbers;
+    members_[m]->evaluate(chunk.view(), chunk.workspace, e, g,
+                          watched ? chunk.member_outside.data() : nullptr);
+    for (std::size_t a = 0; a < centres; ++a) energies[a] += share * (e[a] *= energy_unit_);
+    for (std::size_t k = 0; k < numbers; ++k) gradients[k] += share * (g[k] *= energy_unit_);
+    for (std::size_t a = 0; a < centres; ++a)
+      chunk.outside[a] = std::max(chunk.outside[a], chunk.member_outside[a]);
+  }
 }
 
 // With g = dE_i/d(x_j - x_i) the force on i is +g and the force on j is -g.
 void PairPanna::scatter(Chunk &chunk) {
   double *const *const f = atom->f;
-  if (energy_unit_ != 1.0) {
-    for (double &energy : chunk.energies) energy *= energy_unit_;
-    for (std::size_t k = 0; k < 3 * chunk.first.back(); ++k) chunk.gradients[k] *= energy_unit_;
-  }
   for (std::size_t a = 0; a < chunk.centre.size(); ++a) {
     const int i = chunk.centre[a];
     double fx = 0.0, fy = 0.0, fz = 0.0;
@@ -389,6 +451,94 @@ void PairPanna::scatter(Chunk &chunk) {
     if (eflag_global) eng_vdwl += chunk.energies[a];
     if (eflag_atom) eatom[i] += chunk.energies[a];
   }
+}
+
+// The same for each member of a committee: energies for compute pair, forces for fix pair.
+void PairPanna::scatter_members(const Chunk &chunk) {
+  const std::size_t members = members_.size(), centres = chunk.centre.size(),
+                    neighbours = chunk.first.back();
+  for (std::size_t m = 0; m < members; ++m) {
+    const double *const e = chunk.member_energies.data() + m * centres;
+    const double *const gradients = chunk.member_gradients.data() + 3 * m * neighbours;
+    if (eflag_global)
+      for (std::size_t a = 0; a < centres; ++a) pvector[m] += e[a];
+    if (!spread_.wanted) continue;
+    auto force = [&](int i) { return spread_.forces.data() + 3 * (i * members + m); };
+    for (std::size_t a = 0; a < centres; ++a) {
+      const int i = chunk.centre[a];
+      spread_.energies[i * members + m] = e[a];
+      for (std::size_t k = chunk.first[a]; k < chunk.first[a + 1]; ++k)
+        for (int c = 0; c < 3; ++c) {
+          force(i)[c] += gradients[3 * k + c];
+          force(chunk.neighbour[k])[c] -= gradients[3 * k + c];
+        }
+    }
+  }
+}
+
+void PairPanna::clear_spread() {
+  const std::size_t members = members_.size();
+  if (spread_.atoms < atom->nmax) {
+    spread_.atoms = atom->nmax;
+    memory->destroy(spread_.energies_std);
+    memory->destroy(spread_.forces_std);
+    memory->create(spread_.energies_std, spread_.atoms, "pair:energies_std");
+    memory->create(spread_.forces_std, spread_.atoms, 3, "pair:forces_std");
+  }
+  const std::size_t atoms = static_cast<std::size_t>(spread_.atoms);
+  spread_.energies.assign(members * atoms, 0.0);
+  spread_.forces.assign(3 * members * atoms, 0.0);
+}
+
+// Standard deviations of local atoms, with the divisor M - 1.
+void PairPanna::sum_up_spread() {
+  comm->reverse_comm(this);
+  const int members = static_cast<int>(members_.size());
+  auto deviation = [members](const double *values, int stride) {
+    double mean = 0.0, squares = 0.0;
+    for (int m = 0; m < members; ++m) mean += values[m * stride] / members;
+    for (int m = 0; m < members; ++m)
+      squares += (values[m * stride] - mean) * (values[m * stride] - mean);
+    return std::sqrt(squares / (members - 1));
+  };
+  for (int i = 0; i < atom->nlocal; ++i) {
+    spread_.energies_std[i] = deviation(spread_.energies.data() + i * members, 1);
+    for (int c = 0; c < 3; ++c)
+      spread_.forces_std[i][c] = deviation(spread_.forces.data() + 3 * i * members + c, 3);
+  }
+}
+
+int PairPanna::pack_reverse_comm(int count, int first, double *buffer) {
+  const std::size_t width = 3 * members_.size();
+  std::copy_n(spread_.forces.data() + first * width, count * width, buffer);
+  return static_cast<int>(count * width);
+}
+
+void PairPanna::unpack_reverse_comm(int count, int *list, double *buffer) {
+  const std::size_t width = 3 * members_.size();
+  for (int i = 0; i < count; ++i)
+    for (std::size_t c = 0; c < width; ++c)
+      spread_.forces[list[i] * width + c] += *buffer++;
+}
+
+// fix pair may set a flag on the steps for which it wants numbers; they are there on all.
+void *PairPanna::extract(const char *name, int &dim) {
+  dim = 0;
+  const std::string word = name;
+  const bool known = word == "energies_std_flag" || word == "forces_std_flag";
+  return known && members_.size() > 1 ? &spread_.flag : nullptr;
+}
+
+void *PairPanna::extract_peratom(const char *name, int &columns) {
+  const std::string word = name;
+  if (word != "energies_std" && word != "forces_std") return nullptr;
+  if (members_.size() < 2)
+    error->all(FLERR, "pair_style panna: fix pair asks for " + word + ", but pair_coeff names one "
+                      "potential; two or more expected (DIR1 panna.in DIR2 panna.in ...)");
+  spread_.wanted = true;
+  if (spread_.atoms < atom->nmax) clear_spread();
+  columns = word == "forces_std" ? 3 : 0;
+  return columns ? static_cast<void *>(spread_.forces_std) : spread_.energies_std;
 }
 
 // A message where the run has to stop, else empty.
@@ -443,5 +593,7 @@ void PairPanna::tally_virial(int i, int j, const double *vector, const double *g
 double PairPanna::memory_usage() {
   double bytes = Pair::memory_usage();
   for (const Chunk &chunk : chunks_) bytes += chunk.bytes();
+  bytes += static_cast<double>((spread_.energies.size() + spread_.forces.size() +
+                                4 * static_cast<std::size_t>(spread_.atoms)) * sizeof(double));
   return bytes;
 }

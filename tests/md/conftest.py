@@ -20,7 +20,7 @@ def lammps():
     require_lammps()
 
 
-def random_potential(folder: Path, descriptor: DescriptorParameters) -> Path:
+def random_potential(folder: Path, descriptor: DescriptorParameters, seed: int = 1) -> Path:
     """A potential with random networks; energies of atoms spread over some tenths of an eV."""
     networks = [
         initial_network(
@@ -28,7 +28,7 @@ def random_potential(folder: Path, descriptor: DescriptorParameters) -> Path:
             (9, 5, 1),
             ("gaussian", "tanh", "linear"),
             (True,) * 3,
-            seed=1,
+            seed=seed,
             symbol=symbol,
             spread=0.3,
         )

@@ -229,7 +229,7 @@ def test_energy_is_conserved(potential, tmp_path):
 BROKEN = {
     "no such potential": ("panna.in Si O H", "no_such.in Si O H", "no_such.in"),
     "unknown element": ("Si O H", "Si O Xx", "element Xx of atom type 3 is not in"),
-    "too few elements": ("Si O H", "Si O", "with 2 elements found; expected pair_coeff * *"),
+    "too few elements": ("Si O H", "Si O", "with 2 arguments behind DIR panna.in found"),
     "NULL without hybrid": ("Si O H", "Si O NULL", "atom type 3 is NULL"),
     "units": ("units metal", "units electron", "units electron found, units metal (eV) or real"),
     "newton": ("boundary p", "newton off\nboundary p", "newton pair off found"),
