@@ -92,9 +92,10 @@ def check_against_python(tmp_path, potential, frame, ranks):
     assert np.abs(expected.forces).max() > 0.1, "forces too small to show anything"
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize("cell", CELLS)
 def test_python_and_lammps_agree_in_any_cell(potential, tmp_path, cell, ranks):
+    """On four ranks all domains are thinner than the cutoff."""
     check_against_python(tmp_path, potential, random_frame(cell, seed=3), ranks)
 
 
