@@ -13,8 +13,8 @@ fail() {
 src=$1
 [ -f "$src/pair.h" ] && [ -f "$src/neighbor.h" ] ||
     fail "$src has no pair.h and neighbor.h; give the src folder of a LAMMPS source tree"
-grep -q REQ_FULL "$src/neighbor.h" ||
-    fail "$src is older than the neighbour requests of LAMMPS 2022; take a newer LAMMPS, or KIM"
+grep -q unit_convert_flag "$src/pair.h" ||
+    fail "$src/pair.h is older than LAMMPS of 2021; take a newer LAMMPS, or KIM"
 
 cp "$here/pair_panna.h" "$here/pair_panna.cpp" "$src/"
 rm -rf "$src/panna"

@@ -6,6 +6,9 @@
 #include "force.h"
 #include "memory.h"
 #include "neigh_list.h"
+#if __has_include("neigh_request.h")
+#include "neigh_request.h"
+#endif
 #include "neighbor.h"
 #include "update.h"
 #include "utils.h"
@@ -39,12 +42,34 @@ std::string joined(const std::vector<std::string> &words) {
   return out;
 }
 
+// What other versions of LAMMPS call otherwise; those after January 2022 take the first of two.
+template <class N>
+auto request_full_list(N *neighbor, Pair *pair, int) -> decltype(neighbor->add_request(pair, 1)) {
+  return neighbor->add_request(pair, 1);  // NeighConst::REQ_FULL
+}
+template <class N>
+auto request_full_list(N *neighbor, Pair *pair, long) {
+  auto *request = neighbor->requests[neighbor->request(pair, pair->instance_me)];
+  request->half = 0;
+  request->full = 1;
+  return request;
+}
+
+template <class C>
+auto reverse(C *comm, Pair *pair, int) -> decltype(comm->reverse_comm(pair)) {
+  comm->reverse_comm(pair);
+}
+template <class C>
+void reverse(C *comm, Pair *pair, long) {
+  comm->reverse_comm_pair(pair);
+}
+
 // Every rank learns the message of the lowest rank that has one; empty where none has.
 std::string agreed(const std::string &message, MPI_Comm world) {
   int rank = 0, ranks = 0;
   MPI_Comm_rank(world, &rank);
   MPI_Comm_size(world, &ranks);
-  const int mine = message.empty() ? ranks : rank;
+  int mine = message.empty() ? ranks : rank;
   int first = ranks;
   MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
   if (first == ranks) return "";
@@ -302,7 +327,7 @@ void PairPanna::init_style() {
   if (atom->molecular != Atom::ATOMIC && !full && comm->me == 0)
     error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
                           "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
-  neighbor->add_request(this, NeighConst::REQ_FULL);
+  request_full_list(neighbor, this, 0);
   finish();  // of the run before, where LAMMPS has not called it
 }
 
@@ -492,7 +517,7 @@ void PairPanna::clear_spread() {
 
 // Standard deviations of local atoms, with the divisor M - 1.
 void PairPanna::sum_up_spread() {
-  comm->reverse_comm(this);
+  reverse(comm, this, 0);
   const int members = static_cast<int>(members_.size());
   auto deviation = [members](const double *values, int stride) {
     double mean = 0.0, squares = 0.0;
