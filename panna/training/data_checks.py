@@ -14,6 +14,7 @@ import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
 from panna.text import counted
+from panna.training.scaling import constant_components
 from panna.training.statistics import Statistics
 
 CLOSE = 0.6  # of the sum of the covalent radii; strongly compressed metals come down to 0.64
@@ -22,7 +23,6 @@ FACTOR = 20.0  # robust standard deviations from the median that make an outlier
 LEAST_ENERGY_SPREAD = 1e-3  # eV/atom
 LEAST_FORCE_SPREAD = 0.5  # eV/angstrom
 FEW = 0.05  # outliers are at most this part of the frames: more are a kind of frames of their own
-ROUNDING = 1e-7  # of float32: relative standard deviation of a component that never changes
 NORMAL = 1.4826  # standard deviation of a normal distribution over its MAD
 SHOWN = 3
 
@@ -244,8 +244,8 @@ def _constant_components(statistics: Statistics, species: Sequence[str]) -> list
     for s, symbol in enumerate(species):
         if statistics.counts[s] < 2:
             continue
-        mean, std = statistics.mean[s], np.sqrt(statistics.variance[s])
-        constant = std <= ROUNDING * np.abs(mean)
+        mean = statistics.mean[s]
+        constant = constant_components(mean, statistics.variance[s])
         if constant.all():
             found.append(
                 f"all atoms of {symbol} have the same descriptor: its network learns one number "

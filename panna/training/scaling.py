@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 FLOOR = 1e-2
+ROUNDING = 1e-7  # of float32: relative standard deviation of a component that never changes
+
+
+def constant_components(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Which components are the same in all environments of a species; bool, shape of the mean."""
+    return np.sqrt(np.asarray(variance, np.float64)) <= ROUNDING * np.abs(mean)
 
 
 def standardisation(

@@ -39,7 +39,7 @@ from panna.training.restart import (
     settings,
 )
 from panna.training.restart_point import exact, starting_point
-from panna.training.scaling import standardisation
+from panna.training.scaling import constant_components, standardisation
 from panna.training.schedule import forces_cost, learning_rate, reduction_on_plateau
 from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, position_of, restore
@@ -247,11 +247,17 @@ def _first_model(
     networks: tuple[Architecture, ...],
     bases: Mapping[str, Base],
 ) -> Model:
+    spread = statistics.spread(offsets.offsets)
+    fresh = first_networks(config, data.species, networks, data.summary.g_size, spread)
     mean = std = None
     if config["TRAINING_PARAMETERS"]["standardise"]:
         mean, std = standardisation(statistics.counts, statistics.mean, statistics.variance)
-    spread = statistics.spread(offsets.offsets)
-    fresh = first_networks(config, data.species, networks, data.summary.g_size, spread)
+        # Training never changes the weight of an input that is always 0. A random one would be
+        # noise in environments where the component is another.
+        for network, constant in zip(
+            fresh, constant_components(statistics.mean, statistics.variance), strict=True
+        ):
+            network.weights[0][constant] = 0.0
     return Model(
         species=data.species,
         descriptor=data.summary.descriptor,

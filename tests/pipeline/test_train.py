@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from descriptor_cases import mbp
 from training_cases import OFFSETS, TWO_SPECIES, labelled_frame, records, write_data, write_ini
 
 from panna import train
+from panna.descriptors.evaluate import compute
 from panna.frames.neighbours import neighbour_list
 from panna.network.parameters import Model
 from panna.potential.panna_networks import write_networks
+from panna.storage.frame_record import describe
 from panna.training.checkpoints import checkpoint_path, list_checkpoints, read_checkpoint
 from panna.training.metrics import HEADER
 
@@ -534,3 +537,25 @@ def test_virials_that_cannot_be_trained_are_refused(folder, reason, data, tmp_pa
     ini = write_ini(tmp_path / "t.ini", data / folder, TRAINING_PARAMETERS__stress_cost="1")
     assert run(ini) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_what_never_varies_in_the_training_set_has_no_weight(tmp_path):
+    """Pairs of species that never meet there: a random weight would be noise where they do."""
+    frames = [labelled_frame(TWO_SPECIES, i) for i in range(10)]
+    three = mbp(species=("Si", "O", "H"))
+    write_data(tmp_path / "data", [describe(frame, three, "none", threads=1) for frame in frames])
+    ini = write_ini(tmp_path / "train.ini", tmp_path / "data")
+    assert run(ini) == 0
+    model = last_model(tmp_path / "run").folded()
+    met = np.concatenate([*_descriptors_of_silicon(frames, three)])
+    varies = np.ptp(met, axis=0) > 0
+    assert 0 < varies.sum() < three.size
+    silicon = model.networks[0].weights[0]
+    assert np.all(silicon[~varies] == 0.0) and np.all(np.abs(silicon[varies]).max(axis=1) > 0.0)
+
+
+def _descriptors_of_silicon(frames, parameters):
+    for frame in frames:
+        neighbours = neighbour_list(frame, parameters.species, parameters.cutoff)
+        of_silicon = np.array([symbol == "Si" for symbol in frame.species])
+        yield compute(parameters, neighbours)[of_silicon]
