@@ -36,7 +36,7 @@ fi
 bash "$root/lammps_patch/install.sh" debian/src
 mkdir -p make
 cp -r debian/src make/
-cmake -S debian/cmake -B cmake -D CMAKE_CXX_STANDARD=17 -D CMAKE_CXX_FLAGS_RELEASE=-O1 \
+cmake -S debian/cmake -B cmake -D CMAKE_CXX_FLAGS_RELEASE=-O1 \
     -D BUILD_MPI=off -D WITH_JPEG=off -D WITH_PNG=off -D WITH_FFMPEG=off >cmake.log
 cmake --build cmake --parallel 2 >>cmake.log
 make -C make/src -j2 serial CCFLAGS="-g -O1 -std=c++17" >make.log

@@ -19,4 +19,9 @@ grep -q unit_convert_flag "$src/pair.h" ||
 cp "$here/pair_panna.h" "$here/pair_panna.cpp" "$src/"
 rm -rf "$src/panna"
 cp -r "$core" "$src/panna"
+cmake=$src/../cmake/CMakeLists.txt
+if [ -f "$cmake" ] && grep -q 'CMAKE_CXX_STANDARD 11)' "$cmake"; then
+    sed -i 's/CMAKE_CXX_STANDARD 11)/CMAKE_CXX_STANDARD 17)/' "$cmake"
+    echo "$cmake: C++17 instead of C++11"
+fi
 echo "pair_style panna is in $src; build LAMMPS as usual, with a C++17 compiler"
