@@ -44,12 +44,13 @@ std::string joined(const std::vector<std::string> &words) {
 
 // What other versions of LAMMPS call otherwise; those after January 2022 take the first of two.
 template <class N>
-auto request_full_list(N *neighbor, Pair *pair, int) -> decltype(neighbor->add_request(pair, 1)) {
+auto request_full_list(N *neighbor, Pair *pair, int, int)
+    -> decltype(neighbor->add_request(pair, 1)) {
   return neighbor->add_request(pair, 1);  // NeighConst::REQ_FULL
 }
 template <class N>
-auto request_full_list(N *neighbor, Pair *pair, long) {
-  auto *request = neighbor->requests[neighbor->request(pair, pair->instance_me)];
+auto request_full_list(N *neighbor, Pair *pair, int instance, long) {
+  auto *request = neighbor->requests[neighbor->request(pair, instance)];
   request->half = 0;
   request->full = 1;
   return request;
@@ -327,7 +328,7 @@ void PairPanna::init_style() {
   if (atom->molecular != Atom::ATOMIC && !full && comm->me == 0)
     error->warning(FLERR, "pair_style panna: bonded pairs are taken out of the neighbour list by "
                           "special_bonds; use special_bonds lj/coul 1 1 1 unless that is wanted");
-  request_full_list(neighbor, this, 0);
+  request_full_list(neighbor, this, instance_me, 0);
   finish();  // of the run before, where LAMMPS has not called it
 }
 

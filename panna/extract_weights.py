@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from panna.potential.agreement import Agreement
 
 DESCRIPTION = """\
-Export a trained network: as a potential for LAMMPS, KIM and ASE (panna.in and weights), or as
-arrays (networks_metadata.json and .npy files) to evaluate or to start another training from. The
-energies of the exported files are compared with the network before anything appears. Of a
-committee all members, each in a folder of its own: output_dir/member_1, ..."""
+Export a trained network: as a potential for LAMMPS and ASE (panna.in and weights), the same as a
+model of the KIM API, or as arrays (networks_metadata.json and .npy files) to evaluate or to start
+another training from. The energies of the exported files are compared with the network before
+anything appears. Of a committee all members, each in a folder of its own: output_dir/member_1,
+..."""
 
 EPILOG = """\
 example of an ini file:
   [IO_INFORMATION]
   train_dir = train
   step_number = best               # a step, or -1 for the last
-  output_type = LAMMPS             # or PANNA
+  output_type = LAMMPS             # or KIM or PANNA
   output_dir = potential"""
 
 CHECKED_FRAMES = 20  # of check_dir
@@ -67,6 +68,8 @@ def _run(argv: list[str] | None) -> None:
     models = _read_models(config)
     if io["output_type"] == "LAMMPS":
         _export_potentials(io, models)
+    elif io["output_type"] == "KIM":
+        _export_kim_item(config, models)
     else:
         _export_networks(io, models)
 
@@ -124,6 +127,41 @@ def _export_potentials(io: dict[str, Any], models: dict[str, Model]) -> None:
     _say_done(target, [path.name for path in written], agreements)
     _say_published(first, used)
     _say_next(target, name, first, list(models))
+
+
+def _export_kim_item(config: Config, models: dict[str, Model]) -> None:
+    from panna.potential.agreement import check_potential
+    from panna.potential.export import export_directory
+    from panna.potential.kim_item import DRIVERS, check_driver, write_kim_item
+    from panna.potential.panna_in import choose_gversion, descriptor_of, write_potential
+
+    io, kim = config["IO_INFORMATION"], config["KIM"]
+    target, (member, model) = io["output_dir"], next(iter(models.items()))
+    if member:
+        raise config.error(
+            "IO_INFORMATION", "train_dir",
+            f"is a committee, and a KIM model is one potential; name a member, such as "
+            f"{io['train_dir'] / member}",
+        )  # fmt: skip
+    check_driver(model, kim["kim_driver"])
+    published = kim["kim_driver"] == "published"
+    gversion = 0 if published else io["gvector_version"]
+    frames = _frames(io["check_dir"], model) if io["check_dir"] is not None else None
+    with export_directory(target) as folder:
+        written = write_potential(model, folder, io["output_file"], gversion)
+        agreement = check_potential(
+            model, folder, io["output_file"], frames, f"structures of {io['check_dir']}"
+        )
+        if published:  # which takes the weights by their places and knows no other files
+            written = [path for path in written if not path.name.startswith("ranges_")]
+        more = write_kim_item(model, folder, written, kim)
+    _say_done(target, [path.name for path in [*more, *written]], {"": agreement})
+    _say_published(model, choose_gversion(descriptor_of(model), gversion))
+    say(f"\nInstall (the driver {DRIVERS[kim['kim_driver']]} first, see docs/openkim.md):")
+    say(f"  kim-api-collections-management install user {target}")
+    say("In LAMMPS with the KIM package:")
+    say(f"  kim init         {kim['item_name']} metal")
+    say(f"  kim interactions {' '.join(model.species)}")
 
 
 def _export_networks(io: dict[str, Any], models: dict[str, Model]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panna.config.schema import NO_ELECTROSTATICS, Key, Problem, Schema, Section
-from panna.config.values import boolean, checkpoint_step, choice, comma_list, path, real, text
+from panna.config.values import (
+    boolean,
+    checkpoint_step,
+    choice,
+    comma_list,
+    optional_text,
+    path,
+    real,
+    text,
+)
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
@@ -31,13 +41,15 @@ IO = Section(
             choice(
                 "PANNA",
                 "LAMMPS",
+                "KIM",
                 refused={
                     "ASE": "not needed: the ASE calculator of PANNA runs the LAMMPS potential; "
                     "use output_type = LAMMPS and `from panna.potential.calculator import PANNA`"
                 },
             ),
             "PANNA",
-            meaning="PANNA: arrays to start another training from; LAMMPS: a potential",
+            meaning="PANNA: arrays to start another training from; LAMMPS: a potential; KIM: a "
+            "potential as a portable model of the KIM API, described in section [KIM]",
         ),
         Key("output_dir", path, Path("saved_network"), meaning="folder of the result"),
         Key("output_file", text, "panna.in", meaning="name of the text file of a potential"),
@@ -74,6 +86,59 @@ IO = Section(
 )
 
 
+KIM = Section(
+    "KIM",
+    meaning="the model item that output_type = KIM makes of the potential, for OpenKIM",
+    keys=(
+        Key(
+            "item_name",
+            text,
+            meaning="extended KIM ID, such as MLP_PANNA_Lot_2020_Si__MO_000000000000_000 (zeros "
+            "until openkim.org gives a number)",
+        ),
+        Key(
+            "kim_driver",
+            choice("panna", "published"),
+            "panna",
+            meaning="model driver: the one in kim_driver/, or PANNA__MD_805652781592_000 of "
+            "openkim.org, which runs simple potentials only",
+        ),
+        Key("title", optional_text, "", meaning="of kimspec.edn and README.md; made if absent"),
+        Key("description", optional_text, "", meaning="what the model is for and how it was made"),
+        Key("developers", comma_list(text), (), meaning="names or KIM user IDs"),
+        Key("contributor", optional_text, "", meaning="KIM user ID"),
+        Key("maintainer", optional_text, "", meaning="KIM user ID; the contributor if absent"),
+        Key("content_origin", optional_text, "", meaning="where the model was first published"),
+        Key("doi", optional_text, "", meaning="of the model's publication"),
+        Key("licence_file", path, None, meaning="text of the licence; MIT if absent"),
+    ),
+)
+ITEM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*__MO_[0-9]{12}_[0-9]{3}")
+
+
+def _item(config: Config) -> Iterator[Problem]:
+    """Section [KIM] and output_type = KIM belong together."""
+    is_kim = config["IO_INFORMATION"]["output_type"] == "KIM"
+    name = config["KIM"]["item_name"]
+    if is_kim and name is None:
+        yield Problem("KIM", "item_name", "is missing; output_type = KIM needs this section")
+    elif not is_kim and name is not None:
+        yield Problem("KIM", "item_name", "belongs to output_type = KIM; remove the section")
+    elif is_kim and not ITEM_NAME.fullmatch(name):
+        yield Problem(
+            "KIM",
+            "item_name",
+            "expected letters, digits and underscores, starting with a letter and ending in "
+            "__MO_ 12 digits _ 3 digits, such as MLP_PANNA_Lot_2020_Si__MO_000000000000_000",
+        )
+    if (
+        is_kim
+        and config["KIM"]["kim_driver"] == "published"
+        and (config["IO_INFORMATION"]["gvector_version"] == 1)
+    ):
+        yield Problem("KIM", "kim_driver", "published reads gvector_version 0 only")
+
+
 def _output(config: Config) -> Iterator[Problem]:
     """Keys of the potential must not stand where no potential is written."""
     io = config["IO_INFORMATION"]
@@ -95,13 +160,13 @@ def _output(config: Config) -> Iterator[Problem]:
                 yield Problem(
                     "IO_INFORMATION",
                     key,
-                    "belongs to output_type = LAMMPS; remove it, or give output_type = LAMMPS",
+                    "belongs to output_type = LAMMPS or KIM; remove it, or give one of these",
                 )
 
 
 EXTRACT = Schema(
     program="panna_extract_weights",
     meaning="from a checkpoint to a potential for molecular dynamics, or to arrays",
-    sections=(IO,),
-    checks=(_output,),
+    sections=(IO, KIM),
+    checks=(_output, _item),
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from panna.errors import PotentialError
 from panna.members import NAME
 from panna.potential import panna_in_text
+from panna.potential.kim_item import FILES as KIM_FILES
 from panna.potential.panna_networks import METADATA
 from panna.text import listed
 
@@ -92,8 +93,13 @@ def _files_of_potential(target: Path, entries: list[str]) -> set[str]:
             continue
         head = file.sections.get("GVECT_PARAMETERS")
         if head is not None and "panna_version" in head:
-            weights = {s.text("file") for s in file.sections.values() if "file" in s}
-            return {name, *weights}
+            named = {
+                section.text(key)
+                for section in file.sections.values()
+                for key in ("file", "ranges")
+                if key in section
+            }
+            return {name, *named, *(KIM_FILES if "kimspec.edn" in entries else ())}
     return set()
 
 

@@ -19,6 +19,7 @@ from panna.descriptors.evaluate import compute
 from panna.extract_weights import main
 from panna.frames.neighbours import neighbour_list
 from panna.network.evaluate import atomic_energies
+from panna.network.ranges import Ranges
 from panna.potential.compiled import evaluate_frame, open_potential
 from panna.potential.panna_networks import read_networks
 
@@ -46,6 +47,18 @@ def run(io: str = "output_type = LAMMPS") -> int:
         lines[key] = value
     text = "\n".join(f"{key} = {value}" for key, value in lines.items() if value)
     Path("extract.ini").write_text(f"[IO_INFORMATION]\n{text}\n")
+    return main(["--config", "extract.ini"])
+
+
+KIM = {"item_name": "MLP_Nobody_2026_Si__MO_000000000000_000"}
+
+
+def run_kim(kim: dict[str, str], io: str = "output_type = KIM") -> int:
+    """As run, with a section [KIM]."""
+    assert run(io + "\ntrain_dir = absent") == 2  # writes extract.ini
+    lines = [f"{key} = {value}" for key, value in kim.items()]
+    text = Path("extract.ini").read_text().replace("train_dir = absent", "train_dir = train")
+    Path("extract.ini").write_text(text + "\n".join(["[KIM]", *lines]) + "\n")
     return main(["--config", "extract.ini"])
 
 
@@ -290,3 +303,75 @@ def test_an_export_of_a_committee_is_replaced_if_nothing_else_lies_in_it(committ
     assert sorted(path.name for path in Path("out").iterdir()) == ["panna.in", "weights_Si.dat"]
     assert run() == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["member_1", "member_2"]
+
+
+def test_a_kim_item_is_complete(work, capsys):
+    metadata = {
+        "title": 'Silicon, "as new"',
+        "developers": "Ada L, Grace H",
+        "contributor": "someone",
+        "doi": "10.1/x",
+    }
+    assert run_kim({**KIM, **metadata}) == 0
+    assert "kim-api-collections-management install user out" in capsys.readouterr().out
+    written = {path.name for path in Path("out").iterdir()}
+    assert written >= {"CMakeLists.txt", "kimspec.edn", "LICENSE", "README.md", "panna.in"}
+    spec = Path("out/kimspec.edn").read_text()
+    for entry in (
+        f'"extended-id" "{KIM["item_name"]}"',
+        '"model-driver" "PANNA_Core__MD_000000000000_000"',
+        '"title" "Silicon, \\"as new\\""',
+        '"species" ["Si"]',
+        '"developer" ["Ada L", "Grace H"]',
+        '"maintainer-id" "someone"',
+    ):
+        assert entry in spec, spec
+    assert "Copyright (c)" in Path("out/LICENSE").read_text()
+    cmake = Path("out/CMakeLists.txt").read_text()
+    assert 'PARAMETER_FILES "panna.in" "weights_Si.dat"' in cmake
+    assert difference(MODEL, "out") < ROUNDING
+    assert run_kim({**KIM, **metadata}) == 0, "an earlier item is replaced"
+
+
+def test_the_published_kim_driver_only_where_it_can(work, capsys):
+    assert run_kim({**KIM, "kim_driver": "published"}) == 0
+    assert "PANNA__MD_805652781592_000" in Path("out/CMakeLists.txt").read_text()
+    assert "gversion" not in Path("out/panna.in").read_text()
+    write_training(work / "train", {30: a_model(SIMPLE, activations=("tanh", "tanh", "linear"))})
+    capsys.readouterr()
+    assert run_kim({**KIM, "kim_driver": "published"}, "output_type = KIM\nstep_number = 30") == 2
+    message = capsys.readouterr().err
+    assert "no tanh layers" in message and "Use kim_driver = panna" in message
+
+
+@pytest.mark.parametrize(
+    "io, kim, words",
+    [
+        ("output_type = KIM", {}, ["item_name", "missing"]),
+        ("output_type = KIM", {"item_name": "Si model"}, ["item_name", "__MO_"]),
+        ("output_type = KIM", {"item_name": "X__MO_000000000000"}, ["item_name", "__MO_"]),
+        ("output_type = LAMMPS", KIM, ["[KIM]", "output_type = KIM"]),
+        ("output_type = KIM", {**KIM, "kim_driver": "mine"}, ["kim_driver", "published"]),
+        ("output_type = KIM", {**KIM, "licence_file": "absent"}, ["absent", "licence_file"]),
+        (
+            "output_type = KIM\ngvector_version = 1",
+            {**KIM, "kim_driver": "published"},
+            ["gvector_version"],
+        ),
+    ],
+)
+def test_mistakes_in_the_kim_section(work, capsys, io, kim, words):
+    assert run_kim(kim, io) == 2
+    message = capsys.readouterr().err
+    for word in words:
+        assert word in message, message
+    assert not Path("out").exists()
+
+
+def test_a_potential_with_ranges_is_replaced(work):
+    ranges = Ranges.empty(1, SIMPLE.size)
+    ranges.add(0, np.random.default_rng(0).random((5, SIMPLE.size)))
+    write_training(work / "train", {40: replace(MODEL, ranges=ranges)})
+    for _ in range(2):
+        assert run("output_type = LAMMPS\nstep_number = 40") == 0
+    assert Path("out/ranges_Si.dat").exists()

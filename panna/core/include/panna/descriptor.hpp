@@ -35,6 +35,13 @@ struct Workspace {
 // mixed: pairs of neighbours in single precision; geometry, sums over atoms and networks in double.
 enum class Precision { full, mixed };
 
+// Derivative with respect to a distance, that of neighbours j and k, or of neighbour j and the
+// centre if k = -1.
+struct DistanceTerm {
+  int j, k;
+  double slope;
+};
+
 class Descriptor {
  public:
   Descriptor() = default;
@@ -61,6 +68,9 @@ class Descriptor {
   // Of the atom last given to `forward`: derivative of G with respect to the vectors,
   // [count][size][3].
   virtual void jacobian(const Environment& env, Workspace& ws, double* out) const = 0;
+  // Of the atom last given to `vjp`: the derivatives of sum g_bar G with respect to the distances
+  // between the atom and its neighbours and between two neighbours. Needs full precision.
+  virtual void distances(Workspace& ws, std::vector<DistanceTerm>& terms) const = 0;
 
  private:
   Precision precision_ = Precision::full;
@@ -119,6 +129,35 @@ class SeparableDescriptor : public Descriptor {
     const long size = k.jacobian_scratch(s_, most);
     double* scratch = ws.jacobian_memory.reserve(static_cast<std::size_t>(size));
     k.jacobian[is_bp_](s_, ws.place, ws.original.data(), most, scratch, out);
+  }
+
+  // The backward pass has dE/dr_j, dE/dr_k and dE/dc of each pair. With
+  //   c = (r_j^2 + r_k^2 - r_jk^2) / (2 r_j r_k):
+  //   dc/dr_j = 1/r_k - c/r_j,   dc/dr_jk = -r_jk / (r_j r_k).
+  void distances(Workspace& ws, std::vector<DistanceTerm>& terms) const override {
+    if (mixed()) throw Error("derivatives with respect to distances need full precision");
+    const kernels::Neighbours& nb = ws.place.neighbours;
+    const kernels::Pairs<double>& pr = ws.place.pairs;
+    std::vector<double> radial(nb.legs.radial, nb.legs.radial + nb.padded);
+    terms.clear();
+    int index = 0;
+    for (int a = 0; a < s_.species; ++a)
+      for (int b = a; b < s_.species; ++b, ++index) {
+        const kernels::PairBlock pb = kernels::pair_block(nb, a, b, index);
+        int n = pb.offset;
+        for (int row = 0; row < pb.rows; ++row)
+          for (int l = 0; l < pb.row_length(row); ++l, ++n) {
+            const int j = pb.rows_begin + row, k = pb.first_lane(row) + l;
+            const double rj = nb.legs.r[j], rk = nb.legs.r[k], c = pr.c[n], slope = pr.d[n];
+            radial[static_cast<std::size_t>(j)] += slope * (1.0 / rk - c / rj);
+            radial[static_cast<std::size_t>(k)] += slope * (1.0 / rj - c / rk);
+            const double rjk = std::sqrt(std::max(0.0, rj * rj + rk * rk - 2.0 * rj * rk * c));
+            terms.push_back({ws.original[static_cast<std::size_t>(j)],
+                             ws.original[static_cast<std::size_t>(k)], -slope * rjk / (rj * rk)});
+          }
+      }
+    for (std::size_t j = 0; j < radial.size(); ++j)
+      if (ws.original[j] >= 0) terms.push_back({ws.original[j], -1, radial[j]});
   }
 
  protected:

@@ -41,6 +41,9 @@ class Model {
   // range of the training set; 0 where that is not known.
   virtual void evaluate(const Neighbourhoods& n, Workspace& ws, double* energies,
                         double* gradients, int* outside = nullptr) const = 0;
+  // Of the last centre given to `evaluate`: the derivatives of its energy with respect to
+  // distances (eV/angstrom). Needs full precision.
+  virtual void distances(Workspace& ws, std::vector<DistanceTerm>& terms) const = 0;
 };
 
 // Smallest and largest value of each descriptor component in the training set, for one species.
@@ -111,6 +114,10 @@ class DescriptorModel : public Model {
       energies[i] = networks_[species].evaluate(g, ws, g_bar);
       descriptor_->vjp(env, ws, g_bar, gradients + 3 * begin);
     }
+  }
+
+  void distances(Workspace& ws, std::vector<DistanceTerm>& terms) const override {
+    descriptor_->distances(ws, terms);
   }
 
  private:
