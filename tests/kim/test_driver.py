@@ -293,3 +293,24 @@ def test_valgrind_finds_nothing(kim, any_model, tmp_path):
 def test_every_damage_is_known():
     assert set(BROKEN) <= set(DAMAGES) and (ROOT / "kim_driver" / "CMakeLists.txt").exists()
     assert mbp().species == SPECIES
+
+
+def test_ase_with_kim(kim, any_model, monkeypatch):
+    """ASE's calculator KIM, which works through kimpy."""
+    pytest.importorskip("kimpy", reason="needs kimpy: pip install kimpy")
+    for name, value in kim.environment.items():
+        if name.startswith("KIM_API"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.chdir(kim.folder)
+    from ase import Atoms
+    from ase.calculators.kim import KIM
+
+    item, folder = any_model
+    frame = random_frame("triclinic crystal", seed=3)
+    atoms = Atoms(frame.species, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
+    atoms.calc = KIM(item)
+    expected = evaluate_frame(open_potential(folder), frame, threads=1)
+    assert abs(atoms.get_potential_energy() - expected.energy) < SAME
+    assert np.abs(atoms.get_forces() - expected.forces).max() < SAME
+    stress = -expected.virial[([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])] / atoms.get_volume()
+    assert np.abs(atoms.get_stress() - stress).max() < SAME
