@@ -12,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from conftest import ROOT
 from descriptor_cases import CELLS, DESCRIPTORS, SPECIES, mbp, random_frame
 from model_cases import a_model
 from potential_damages import DAMAGES, PUBLISHED, damaged
 
 from panna.frames.frame import Frame
+from panna.potential.calculator import PANNA
 from panna.potential.compiled import evaluate_frame, open_potential
+from panna.potential.panna_in import read_potential
 
 SAME = 1e-9  # eV, eV/angstrom
 # Of a (3, 3) virial in the order of KIM.
@@ -188,21 +191,19 @@ def test_threads_and_parameter(kim, any_model):
     assert np.array_equal(shifted.forces, found.forces)
 
 
-def test_lammps_with_kim(kim, any_model):
-    """NVE in a LAMMPS that has the KIM package: energies of Python, and conserved."""
-    lammps = shutil.which("lmp", path="/usr/bin:/usr/local/bin")
-    help_text = ""
-    if lammps:
-        help_text = subprocess.run([lammps, "-h"], capture_output=True, text=True).stdout
-    if "KIM" not in help_text:
+@pytest.fixture(scope="session")
+def lammps() -> str:
+    """A LAMMPS with the KIM package."""
+    found = shutil.which("lmp", path="/usr/bin:/usr/local/bin")
+    if (
+        not found
+        or "KIM" not in subprocess.run([found, "-h"], capture_output=True, text=True).stdout
+    ):
         pytest.skip("needs a LAMMPS with the KIM package: apt-get install lammps")
-    item, folder = any_model
-    frame = random_frame("triclinic crystal", seed=3)
-    box = write_box(kim.folder / "frame.data", frame)
-    script = [f"kim init {item} metal", "boundary p p p", "read_data frame.data"]
-    script += [f"kim interactions {' '.join(SPECIES)}", "timestep 1e-4", "fix move all nve"]
-    script += ["velocity all create 100 7", "thermo 10", "thermo_style custom step pe etotal ke"]
-    script += ["thermo_modify format float %.15g", "run 50"]
+    return found
+
+
+def run_lammps(lammps: str, kim, script: list[str]) -> str:
     (kim.folder / "in.kim").write_text("\n".join(script) + "\n")
     done = subprocess.run(
         [lammps, "-in", "in.kim", "-log", "none"],
@@ -210,7 +211,35 @@ def test_lammps_with_kim(kim, any_model):
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = done.stdout.rsplit("Step", 1)[1].splitlines()[1:7]
+    return done.stdout
+
+
+def test_nve_of_silicon_with_kim(kim, lammps):
+    folder = ROOT / "examples" / "lammps" / "potential" / "member_1"
+    item = kim.install_model("Silicon", read_potential(folder)[0])
+    script = [f"kim init {item} metal", "lattice diamond 5.431", "region all block 0 2 0 2 0 2"]
+    script += ["create_box 1 all", "create_atoms 1 box", "mass 1 28.0855", "kim interactions Si"]
+    script += ["timestep 0.001", "velocity all create 600 7", "fix move all nve", "thermo 20"]
+    script += ["thermo_style custom step pe etotal ke", "thermo_modify format float %.15g"]
+    text = run_lammps(lammps, kim, [*script, "run 400"])
+    rows = text.rsplit("Step", 1)[1].splitlines()[1:22]
+    _, potential, total, kinetic = np.array([row.split() for row in rows], float).T
+    atoms = bulk("Si", a=5.431, cubic=True) * (2, 2, 2)
+    atoms.calc = PANNA(folder)
+    assert abs(potential[0] - atoms.get_potential_energy()) < 1e-5  # weights rounded once more
+    assert np.ptp(kinetic) > 0.5 and np.ptp(total) < 2e-3 * np.ptp(kinetic)
+
+
+def test_lammps_with_kim(kim, lammps, any_model):
+    """NVE: energies of Python, and conserved."""
+    item, folder = any_model
+    frame = random_frame("triclinic crystal", seed=3)
+    box = write_box(kim.folder / "frame.data", frame)
+    script = [f"kim init {item} metal", "boundary p p p", "read_data frame.data"]
+    script += [f"kim interactions {' '.join(SPECIES)}", "timestep 1e-4", "fix move all nve"]
+    script += ["velocity all create 100 7", "thermo 10", "thermo_style custom step pe etotal ke"]
+    script += ["thermo_modify format float %.15g", "run 50"]
+    rows = run_lammps(lammps, kim, script).rsplit("Step", 1)[1].splitlines()[1:7]
     table = np.array([row.split() for row in rows], float)
     expected = evaluate_frame(open_potential(folder), box, threads=1)
     assert abs(table[0, 1] - expected.energy) < 1e-8

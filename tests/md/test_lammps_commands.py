@@ -17,7 +17,7 @@ from lammps_runs import BAR, OUTPUT, PRINT, Box, read_output, run_script, setup_
 from panna.frames.frame import Frame
 from panna.potential.compiled import evaluate_frame, open_potential
 
-SAME = 1e-8  # eV, eV/angstrom
+SAME = 1e-9  # eV, eV/angstrom
 STATE = [
     "dump state all custom 1 state.dump id type x y z",
     "dump_modify state sort id format float %.17g",

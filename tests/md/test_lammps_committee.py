@@ -13,7 +13,7 @@ from lammps_runs import OUTPUT, PRINT, read_output, run_script, setup_lines, wri
 
 from panna.potential.compiled import evaluate_frame, open_potential
 
-SAME = 1e-8  # eV, eV/angstrom
+SAME = 1e-9  # eV, eV/angstrom
 
 
 @pytest.fixture(scope="module")
