@@ -130,6 +130,8 @@ PairPanna::PairPanna(LAMMPS *lammps) : Pair(lammps) {
   // Potentials are in eV and angstrom; init_style knows the units of the simulation.
   unit_convert_flag = utils::get_supported_conversions(utils::ENERGY);
   centroidstressflag = CENTROID_NOTAVAIL;
+  // Forces of one member at a time: pair_style hybrid asks before the number of members is known.
+  comm_reverse = 3;
 }
 
 PairPanna::~PairPanna() {
@@ -243,11 +245,10 @@ void PairPanna::read(int count, char **names) {
   message = agreed(message, world);
   if (!message.empty()) error->all(FLERR, "pair_style panna: " + message);
 
-  // Energies of the members for compute pair; their forces come back from ghosts.
+  // Energies of the members for compute pair.
   delete[] pvector;
   nextra = count > 1 ? count : 0;
   pvector = nextra ? new double[static_cast<std::size_t>(nextra)]() : nullptr;
-  comm_reverse = count > 1 ? 3 * count : 0;
 }
 
 void PairPanna::map_types(int count, char **names) {
@@ -519,8 +520,8 @@ void PairPanna::clear_spread() {
 
 // Standard deviations of local atoms, with the divisor M - 1.
 void PairPanna::sum_up_spread() {
-  reverse(comm, this, 0);
   const int members = static_cast<int>(members_.size());
+  for (spread_.sent = 0; spread_.sent < members; ++spread_.sent) reverse(comm, this, 0);
   auto deviation = [members](const double *values, int stride) {
     double mean = 0.0, squares = 0.0;
     for (int m = 0; m < members; ++m) mean += values[m * stride] / members;
@@ -536,16 +537,17 @@ void PairPanna::sum_up_spread() {
 }
 
 int PairPanna::pack_reverse_comm(int count, int first, double *buffer) {
-  const std::size_t width = 3 * members_.size();
-  std::copy_n(spread_.forces.data() + first * width, count * width, buffer);
-  return static_cast<int>(count * width);
+  const std::size_t members = members_.size();
+  for (int i = first; i < first + count; ++i, buffer += 3)
+    std::copy_n(spread_.forces.data() + 3 * (i * members + spread_.sent), 3, buffer);
+  return 3 * count;
 }
 
 void PairPanna::unpack_reverse_comm(int count, int *list, double *buffer) {
-  const std::size_t width = 3 * members_.size();
+  const std::size_t members = members_.size();
   for (int i = 0; i < count; ++i)
-    for (std::size_t c = 0; c < width; ++c)
-      spread_.forces[list[i] * width + c] += *buffer++;
+    for (int c = 0; c < 3; ++c)
+      spread_.forces[3 * (list[i] * members + spread_.sent) + c] += *buffer++;
 }
 
 // fix pair may set a flag on the steps for which it wants numbers; they are there on all.

@@ -91,6 +91,7 @@ class PairPanna : public Pair {
   struct Spread {
     bool wanted = false;
     int flag = 0;                          // for fix pair to set
+    int sent = 0;                          // member whose forces come back from ghosts
     int atoms = 0;                         // local and ghost, allocated
     std::vector<double> energies, forces;  // [atoms][members], [atoms][members][3]
     double *energies_std = nullptr;        // [atoms]

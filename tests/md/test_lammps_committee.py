@@ -32,11 +32,16 @@ def pair_lines(members, style: str = "") -> list[str]:
     return ["pair_style panna", f"pair_coeff * * {files} {' '.join(SPECIES)}"]
 
 
-def energies_and_spread(folder, members, frame, ranks, unit="metal"):
+def energies_and_spread(folder, members, frame, ranks, unit="metal", hybrid=False):
     """What read_output finds, (M) energies, (N) and (N, 3) standard deviations."""
     box = write_data(folder / "frame.data", frame, list(SPECIES))
     lines = [*setup_lines(frame, "frame.data"), *pair_lines(members), *OUTPUT]
     lines[lines.index("units metal")] = f"units {unit}"
+    if hybrid:
+        style = lines.index("pair_style panna")
+        lines[style] = "pair_style hybrid/overlay panna zero 3.0"
+        lines[style + 1] = lines[style + 1].replace("* *", "* * panna", 1)
+        lines.insert(style + 2, "pair_coeff * * zero")
     lines += ["compute members all pair panna"]
     lines += ["fix spread all pair 1 panna energies_std 0 forces_std 1"]
     lines += ["dump spread all custom 1 spread.dump id f_spread[*]"]
@@ -50,12 +55,13 @@ def energies_and_spread(folder, members, frame, ranks, unit="metal"):
     return read_output(folder, done.stdout, box), energies, table[:, 1], table[:, 2:], box
 
 
+@pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("ranks", [1, 4])
-def test_mean_and_spread_are_those_of_python(members, tmp_path, ranks):
+def test_mean_and_spread_are_those_of_python(members, tmp_path, ranks, hybrid):
     frame = random_frame("triclinic crystal", seed=5)
     each = [evaluate_frame(open_potential(member), frame, threads=1) for member in members]
     found, energies, energies_std, forces_std, box = energies_and_spread(
-        tmp_path, members, frame, ranks
+        tmp_path, members, frame, ranks, hybrid=hybrid
     )
     forces = np.stack([one.forces for one in each])
     assert np.abs(forces.mean(0)).max() > 0.1 and forces.std(0).max() > 0.1
