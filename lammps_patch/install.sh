@@ -19,9 +19,6 @@ grep -q unit_convert_flag "$src/pair.h" ||
 cp "$here/pair_panna.h" "$here/pair_panna.cpp" "$src/"
 rm -rf "$src/panna"
 cp -r "$core" "$src/panna"
-# Plain make gives the compiler no path to src: the headers find each other by relative names.
-sed -i 's|#include "panna/|#include "|' "$src"/panna/*.hpp
-sed -i 's|#include "panna/kernels/|#include "|; s|#include "panna/|#include "../|' "$src"/panna/kernels/*.hpp
 cmake=$src/../cmake/CMakeLists.txt
 if [ -f "$cmake" ] && grep -q 'CMAKE_CXX_STANDARD 11)' "$cmake"; then
     sed -i 's/CMAKE_CXX_STANDARD 11)/CMAKE_CXX_STANDARD 17)/' "$cmake"

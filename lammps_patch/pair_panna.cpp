@@ -380,6 +380,7 @@ void PairPanna::compute(int eflag, int vflag) {
       }
     }
   }
+  if (extrapolation_ == Extrapolation::stop) share_failure(failure);
   if (!failure.empty()) error->one(FLERR, "pair_style panna: " + failure);
 
   if (vflag_fdotr) virial_fdotr_compute();
@@ -585,6 +586,20 @@ std::string PairPanna::count_outside(const Chunk &chunk) {
           "(extrapolation stop); train with such environments, or use extrapolation warn";
   }
   return "";
+}
+
+// Ends all ranks together if one has a message: those that MPI_Abort ends may lose what they printed.
+void PairPanna::share_failure(const std::string &failure) const {
+  const int none = comm->nprocs;
+  int mine = failure.empty() ? none : comm->me, first = none;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == none) return;
+  int length = static_cast<int>(failure.size());
+  MPI_Bcast(&length, 1, MPI_INT, first, world);
+  std::string message = failure;
+  message.resize(static_cast<std::size_t>(length));
+  MPI_Bcast(message.data(), length, MPI_CHAR, first, world);
+  error->all(FLERR, "pair_style panna: " + message);
 }
 
 // At the end of a run.

@@ -67,6 +67,7 @@ class PairPanna : public Pair {
   void clear_spread();
   void sum_up_spread();
   std::string count_outside(const Chunk &chunk);
+  void share_failure(const std::string &failure) const;
   void tally_virial(int i, int j, const double *vector, const double *gradient);
 
   std::vector<std::unique_ptr<panna::Model>> members_;  // one, or those of a committee

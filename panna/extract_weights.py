@@ -144,16 +144,13 @@ def _export_kim_item(config: Config, models: dict[str, Model]) -> None:
             f"{io['train_dir'] / member}",
         )  # fmt: skip
     check_driver(model, kim["kim_driver"])
-    published = kim["kim_driver"] == "published"
-    gversion = 0 if published else io["gvector_version"]
+    gversion = 0 if kim["kim_driver"] == "published" else io["gvector_version"]
     frames = _frames(io["check_dir"], model) if io["check_dir"] is not None else None
     with export_directory(target) as folder:
         written = write_potential(model, folder, io["output_file"], gversion)
         agreement = check_potential(
             model, folder, io["output_file"], frames, f"structures of {io['check_dir']}"
         )
-        if published:  # which takes the weights by their places and knows no other files
-            written = [path for path in written if not path.name.startswith("ranges_")]
         more = write_kim_item(model, folder, written, kim)
     _say_done(target, [path.name for path in [*more, *written]], {"": agreement})
     _say_published(model, choose_gversion(descriptor_of(model), gversion))

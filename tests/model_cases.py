@@ -11,7 +11,9 @@ from descriptor_cases import mbp, random_frame
 from panna.descriptors.parameters import DescriptorParameters
 from panna.frames.example_file import write_example
 from panna.frames.frame import Frame
+from panna.network.initialise import initial_network
 from panna.network.parameters import Model, SpeciesNetwork
+from panna.potential.panna_in import write_potential
 from panna.training.checkpoints import BEST, Checkpoint, save_step, write_checkpoint
 
 OFFSETS = {"Si": -163.2468013579, "O": -2041.8412345678, "H": -13.123456789}
@@ -50,6 +52,26 @@ def a_model(
         scale_std=rng.uniform(0.3, 1, (n, g)) if scaled else None,
         descriptor_hash=parameters.hash,
     )
+
+
+def random_potential(folder: Path, descriptor: DescriptorParameters, seed: int = 1) -> Path:
+    """A potential with random networks; energies of atoms spread over some tenths of an eV."""
+    networks = [
+        initial_network(
+            descriptor.size,
+            (9, 5, 1),
+            ("gaussian", "tanh", "linear"),
+            (True,) * 3,
+            seed=seed,
+            symbol=symbol,
+            spread=0.3,
+        )
+        for symbol in descriptor.species
+    ]
+    offsets = [-100.0 - 3.7 * k for k in range(len(networks))]
+    model = Model(descriptor.species, descriptor.to_dict(), networks, offsets)
+    write_potential(model, folder)
+    return folder
 
 
 def write_training(folder: Path, models: dict[int, Model], best: int | None = None) -> Path:

@@ -134,7 +134,7 @@ def _item(config: Config) -> Iterator[Problem]:
     if (
         is_kim
         and config["KIM"]["kim_driver"] == "published"
-        and (config["IO_INFORMATION"]["gvector_version"] == 1)
+        and config["IO_INFORMATION"]["gvector_version"] == 1
     ):
         yield Problem("KIM", "kim_driver", "published reads gvector_version 0 only")
 

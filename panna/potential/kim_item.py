@@ -112,6 +112,8 @@ def write_kim_item(
       PotentialError: the file of the licence cannot be read.
     """
     driver = DRIVERS[metadata["kim_driver"]]
+    if metadata["kim_driver"] == "published":  # takes weights by their places, and nothing else
+        potential = [path for path in potential if not path.name.startswith("ranges_")]
     species, title = " ".join(model.species), _title(model, metadata)
     parameters = descriptor_of(model)
     one = model.networks[0]

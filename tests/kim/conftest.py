@@ -69,7 +69,6 @@ class Kim:
         item_name = f"{name}__MO_000000000000_000"
         folder = self.folder / "items" / item_name
         written = write_potential(model, folder)
-        written = [path for path in written if driver == "panna" or "ranges" not in path.name]
         known = {**METADATA, "item_name": item_name, "kim_driver": driver, **metadata}
         write_kim_item(model, folder, written, known)
         self.install(folder, self.folder / "build" / item_name)

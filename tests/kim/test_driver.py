@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import ROOT
 from descriptor_cases import CELLS, DESCRIPTORS, SPECIES, mbp, random_frame
+from lammps_runs import write_data
 from model_cases import a_model
 from potential_damages import DAMAGES, PUBLISHED, damaged
+from valgrind_reports import reports_about, valgrind
 
 from panna.frames.frame import Frame
 from panna.potential.calculator import PANNA
 from panna.potential.compiled import evaluate_frame, open_potential
 from panna.potential.panna_in import read_potential
 
+ROOT = Path(__file__).parents[2]
 SAME = 1e-9  # eV, eV/angstrom
 # Of a (3, 3) virial in the order of KIM.
 VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
@@ -234,32 +236,17 @@ def test_lammps_with_kim(kim, lammps, any_model):
     """NVE: energies of Python, and conserved."""
     item, folder = any_model
     frame = random_frame("triclinic crystal", seed=3)
-    box = write_box(kim.folder / "frame.data", frame)
+    box = write_data(kim.folder / "frame.data", frame, list(SPECIES))
+    turned = replace(frame, cell=box.cell, positions=box.positions)
     script = [f"kim init {item} metal", "boundary p p p", "read_data frame.data"]
     script += [f"kim interactions {' '.join(SPECIES)}", "timestep 1e-4", "fix move all nve"]
     script += ["velocity all create 100 7", "thermo 10", "thermo_style custom step pe etotal ke"]
     script += ["thermo_modify format float %.15g", "run 50"]
     rows = run_lammps(lammps, kim, script).rsplit("Step", 1)[1].splitlines()[1:7]
     table = np.array([row.split() for row in rows], float)
-    expected = evaluate_frame(open_potential(folder), box, threads=1)
+    expected = evaluate_frame(open_potential(folder), turned, threads=1)
     assert abs(table[0, 1] - expected.energy) < 1e-8
     assert np.ptp(table[:, 3]) > 1e-3 and np.ptp(table[:, 2]) < 1e-3 * np.ptp(table[:, 3])
-
-
-def write_box(path: Path, frame: Frame) -> Frame:
-    """A data file of atom style atomic; gives the frame as LAMMPS turns it."""
-    q, r = np.linalg.qr(frame.cell.T)
-    signs = np.sign(np.diag(r))
-    cell, positions = np.tril((r * signs[:, None]).T), frame.positions @ (q * signs)
-    lines = ["frame\n", f"{frame.n_atoms} atoms", f"{len(SPECIES)} atom types"]
-    lines += [f"0 {cell[k, k]:.17g} {d}lo {d}hi" for k, d in enumerate("xyz")]
-    lines += [f"{cell[1, 0]:.17g} {cell[2, 0]:.17g} {cell[2, 1]:.17g} xy xz yz", "\nMasses\n"]
-    lines += [f"{t} {mass}" for t, mass in enumerate((28.0855, 15.999, 1.008), 1)]
-    lines += ["\nAtoms\n"]
-    for i, (symbol, (x, y, z)) in enumerate(zip(frame.species, positions, strict=True), 1):
-        lines.append(f"{i} {SPECIES.index(symbol) + 1} {x:.17g} {y:.17g} {z:.17g}")
-    path.write_text("\n".join(lines) + "\n")
-    return replace(frame, cell=cell, positions=positions)
 
 
 BROKEN = [
@@ -306,16 +293,11 @@ def test_damaged_weights_are_in_the_log_of_kim(kim, tmp_path):
 
 
 def test_valgrind_finds_nothing(kim, any_model, tmp_path):
-    if not shutil.which("valgrind"):
-        pytest.skip("needs valgrind: apt-get install valgrind")
-    check = ["valgrind", "--leak-check=full", "--num-callers=40", "--keep-debuginfo=yes"]
+    before = valgrind(tmp_path / "report")
     particles = "4\nSi 1 0 0 0\nO 1 1.6 0 0\nH 1 0 1.5 0.2\nSi 0 0.3 0.4 2.2\n"
-    done = kim.run(
-        any_model[0], particles, before=[*check, f"--log-file={tmp_path}/report"], folder=tmp_path
-    )
+    done = kim.run(any_model[0], particles, before=before, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    blocks = (tmp_path / "report").read_text().split("== \n")
-    ours = [b for b in blocks if "panna::" in b or "PannaModel" in b or "Buffers" in b]
+    ours = reports_about(tmp_path / "report", "panna::", "PannaModel", "Buffers")
     assert not ours, "\n".join(ours)
 
 

@@ -16,6 +16,7 @@ from lammps_runs import (
     PRINT,
     Box,
     evaluate,
+    pair_lines,
     read_output,
     run_script,
     setup_lines,
@@ -38,10 +39,6 @@ GOLDEN = 1e-8  # as many digits as the golden numbers have
 
 def deviation(found, expected) -> float:
     return float(np.abs(np.asarray(found) - np.asarray(expected)).max())
-
-
-def pair_lines(potential, elements) -> list[str]:
-    return ["pair_style panna", f'pair_coeff * * "{potential}" panna.in {" ".join(elements)}']
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

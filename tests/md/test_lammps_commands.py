@@ -12,7 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from descriptor_cases import SPECIES, random_frame
-from lammps_runs import BAR, OUTPUT, PRINT, Box, read_output, run_script, setup_lines, write_data
+from lammps_runs import (
+    BAR,
+    OUTPUT,
+    PRINT,
+    Box,
+    pair_lines,
+    read_output,
+    run_script,
+    setup_lines,
+    write_data,
+)
 
 from panna.frames.frame import Frame
 from panna.potential.compiled import evaluate_frame, open_potential
@@ -23,10 +33,6 @@ STATE = [
     "dump_modify state sort id format float %.17g",
 ]
 CELL = 'print "cell $(lx:%.17g) $(ly:%.17g) $(lz:%.17g) $(xy:%.17g) $(xz:%.17g) $(yz:%.17g)"'
-
-
-def pair_lines(potential, elements=SPECIES) -> list[str]:
-    return ["pair_style panna", f"pair_coeff * * {potential} panna.in {' '.join(elements)}"]
 
 
 def final_frame(folder: Path, text: str, pbc) -> Frame:
@@ -49,7 +55,7 @@ def check_after(folder, potential, frame, commands, ranks=2, setup=None):
             text.replace(f"0 {height} zlo", f"-{height} {height} zlo")
         )
     lines = setup or setup_lines(frame, "frame.data")
-    lines = [*lines, *pair_lines(potential), *commands]
+    lines = [*lines, *pair_lines(potential, SPECIES), *commands]
     done = run_script(folder, [*lines, *OUTPUT, *STATE, "run 0 post no", *PRINT, CELL], ranks)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     found = read_output(folder, done.stdout, Box(np.eye(3), np.zeros((1, 3)), np.eye(3)))
@@ -94,7 +100,7 @@ def test_python_agrees_after(potential, tmp_path, move):
 def test_pressure_is_the_slope_of_energy_over_volume(potential, tmp_path):
     frame = replace(random_frame("triclinic crystal", seed=4), cell=np.diag([6.0, 5.5, 6.3]))
     write_data(tmp_path / "frame.data", frame, list(SPECIES))
-    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential)]
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential, SPECIES)]
     lines += ["compute pressure all pressure NULL virial"]
     lines += ["thermo_style custom step pe vol c_pressure"]
     for scale in (1.0, 1.0001, 0.9999 / 1.0001):
@@ -166,7 +172,9 @@ def test_special_bonds(potential, tmp_path):
         lines[lines.index("atom_style atomic")] = "atom_style bond"
         lines += ["bond_style zero", "bond_coeff *", f"special_bonds lj/coul {factor} 1 1"]
         done = run_script(
-            tmp_path, [*lines, *pair_lines(potential), "run 0 post no", 'print "e $(pe:%.17g)"'], 2
+            tmp_path,
+            [*lines, *pair_lines(potential, SPECIES), "run 0 post no", 'print "e $(pe:%.17g)"'],
+            2,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         energies[factor] = float(re.search("^e (.*)$", done.stdout, re.M)[1])
@@ -180,7 +188,7 @@ def test_special_bonds(potential, tmp_path):
 def test_inner_levels_of_respa_are_refused(potential, tmp_path):
     frame = random_frame("triclinic crystal")
     write_data(tmp_path / "frame.data", frame, list(SPECIES))
-    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential), "fix move all nve"]
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(potential, SPECIES), "fix move all nve"]
     whole = run_script(tmp_path, [*lines, "run_style respa 2 2 pair 2", "run 2"])
     assert whole.returncode == 0, whole.stdout + whole.stderr
     parts = run_script(tmp_path, [*lines, "run_style respa 2 2 inner 1 2 3 outer 2", "run 2"])
@@ -194,7 +202,7 @@ def test_a_run_goes_on_from_a_file(potential, tmp_path, kind):
     write_data(tmp_path / "frame.data", frame, list(SPECIES))
     dynamics = ["fix move all nve", "timestep 2e-4"]
     write = f"write_{kind} half.{kind}" + (" nocoeff" if kind == "data" else "")
-    start = [*setup_lines(frame, "frame.data"), *pair_lines(potential)]
+    start = [*setup_lines(frame, "frame.data"), *pair_lines(potential, SPECIES)]
     start += ["velocity all create 300 7", *dynamics, "run 10", write, "run 10"]
     end = [*OUTPUT, "run 0 post no", *PRINT]
     box = Box(np.eye(3), np.zeros((1, 3)), np.eye(3))
@@ -202,7 +210,7 @@ def test_a_run_goes_on_from_a_file(potential, tmp_path, kind):
     assert done.returncode == 0, done.stdout + done.stderr
     through = read_output(tmp_path, done.stdout, box)
     again = ["units metal", "atom_style atomic", "boundary p p p", "atom_modify map array"]
-    again += ["neighbor 0.5 bin", f"read_{kind} half.{kind}", *pair_lines(potential)]
+    again += ["neighbor 0.5 bin", f"read_{kind} half.{kind}", *pair_lines(potential, SPECIES)]
     done = run_script(tmp_path, [*again, *dynamics, "run 10", *end], 2)
     assert done.returncode == 0, done.stdout + done.stderr
     found = read_output(tmp_path, done.stdout, box)

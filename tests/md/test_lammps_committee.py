@@ -7,9 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import random_potential
 from descriptor_cases import SPECIES, mbp, random_frame
-from lammps_runs import OUTPUT, PRINT, read_output, run_script, setup_lines, write_data
+from lammps_runs import (
+    OUTPUT,
+    PRINT,
+    pair_lines,
+    read_output,
+    run_script,
+    setup_lines,
+    write_data,
+)
+from model_cases import random_potential
 
 from panna.potential.compiled import evaluate_frame, open_potential
 
@@ -27,15 +35,10 @@ def members(tmp_path_factory):
     ]
 
 
-def pair_lines(members, style: str = "") -> list[str]:
-    files = " ".join(f"{member} panna.in" for member in members)
-    return ["pair_style panna", f"pair_coeff * * {files} {' '.join(SPECIES)}"]
-
-
 def energies_and_spread(folder, members, frame, ranks, unit="metal", hybrid=False):
     """What read_output finds, (M) energies, (N) and (N, 3) standard deviations."""
     box = write_data(folder / "frame.data", frame, list(SPECIES))
-    lines = [*setup_lines(frame, "frame.data"), *pair_lines(members), *OUTPUT]
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(members, SPECIES), *OUTPUT]
     lines[lines.index("units metal")] = f"units {unit}"
     if hybrid:
         style = lines.index("pair_style panna")
@@ -98,7 +101,7 @@ def test_members_must_have_the_same_species(members, tmp_path):
     other = random_potential(tmp_path / "other", mbp(species=("Si", "O")))
     frame = random_frame("triclinic crystal")
     write_data(tmp_path / "frame.data", frame, list(SPECIES))
-    lines = [*setup_lines(frame, "frame.data"), *pair_lines([members[0], other]), "run 0"]
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines([members[0], other], SPECIES), "run 0"]
     done = run_script(tmp_path, lines, 2)
     text = done.stdout + done.stderr
     assert done.returncode != 0 and "species Si, O found, those of" in text, text
@@ -107,7 +110,7 @@ def test_members_must_have_the_same_species(members, tmp_path):
 def test_one_potential_has_no_spread(members, tmp_path):
     frame = random_frame("triclinic crystal")
     write_data(tmp_path / "frame.data", frame, list(SPECIES))
-    lines = [*setup_lines(frame, "frame.data"), *pair_lines(members[:1])]
+    lines = [*setup_lines(frame, "frame.data"), *pair_lines(members[:1], SPECIES)]
     done = run_script(tmp_path, [*lines, "fix spread all pair 1 panna forces_std 0", "run 0"])
     text = done.stdout + done.stderr
     assert done.returncode != 0 and "pair_coeff names one potential; two or more" in text, text

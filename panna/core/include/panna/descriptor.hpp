@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "panna/aligned.hpp"
-#include "panna/error.hpp"
-#include "panna/kernels/dispatch.hpp"
+#include "aligned.hpp"
+#include "error.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace panna {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "panna/error.hpp"
+#include "error.hpp"
 
 namespace panna {
 

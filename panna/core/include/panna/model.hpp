@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "panna/descriptor.hpp"
-#include "panna/error.hpp"
-#include "panna/network.hpp"
+#include "descriptor.hpp"
+#include "error.hpp"
+#include "network.hpp"
 
 namespace panna {
 

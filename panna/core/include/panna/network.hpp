@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "panna/aligned.hpp"
-#include "panna/descriptor.hpp"
-#include "panna/error.hpp"
-#include "panna/kernels/dispatch.hpp"
+#include "aligned.hpp"
+#include "descriptor.hpp"
+#include "error.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace panna {
 

@@ -17,11 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "panna/descriptor.hpp"
-#include "panna/error.hpp"
-#include "panna/ini.hpp"
-#include "panna/model.hpp"
-#include "panna/network.hpp"
+#include "descriptor.hpp"
+#include "error.hpp"
+#include "ini.hpp"
+#include "model.hpp"
+#include "network.hpp"
 
 namespace panna {
 namespace reading {

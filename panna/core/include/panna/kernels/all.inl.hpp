@@ -2,20 +2,20 @@
 
 namespace in_double {
 #define PANNA_SINGLE 0
-#include "panna/kernels/vector.inl.hpp"
-#include "panna/kernels/neighbours.inl.hpp"
-#include "panna/kernels/pairs.inl.hpp"
-#include "panna/kernels/network.inl.hpp"
+#include "vector.inl.hpp"
+#include "neighbours.inl.hpp"
+#include "pairs.inl.hpp"
+#include "network.inl.hpp"
 #undef PANNA_SINGLE
 }  // namespace in_double
 
 namespace in_single {
 #define PANNA_SINGLE 1
-#include "panna/kernels/vector.inl.hpp"
-#include "panna/kernels/pairs.inl.hpp"
-#include "panna/kernels/blocks.inl.hpp"
+#include "vector.inl.hpp"
+#include "pairs.inl.hpp"
+#include "blocks.inl.hpp"
 #undef PANNA_SINGLE
 }  // namespace in_single
 
-#include "panna/kernels/descriptor.inl.hpp"
-#include "panna/kernels/jacobian.inl.hpp"
+#include "descriptor.inl.hpp"
+#include "jacobian.inl.hpp"

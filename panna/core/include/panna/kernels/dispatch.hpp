@@ -11,8 +11,8 @@
 #include <cstring>
 #include <string>
 
-#include "panna/error.hpp"
-#include "panna/kernels/types.hpp"
+#include "../error.hpp"
+#include "types.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -79,7 +79,7 @@ struct Table {
 
 namespace baseline {
 #define PANNA_VECTOR_BYTES 16
-#include "panna/kernels/all.inl.hpp"
+#include "all.inl.hpp"
 PANNA_KERNEL_TABLE(PANNA_BASELINE)
 #undef PANNA_VECTOR_BYTES
 }  // namespace baseline
@@ -91,7 +91,7 @@ PANNA_KERNEL_TABLE(PANNA_BASELINE)
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define PANNA_VECTOR_BYTES 32
-#include "panna/kernels/all.inl.hpp"
+#include "all.inl.hpp"
 PANNA_KERNEL_TABLE("avx2")
 #undef PANNA_VECTOR_BYTES
 }  // namespace avx2
@@ -101,7 +101,7 @@ PANNA_KERNEL_TABLE("avx2")
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define PANNA_VECTOR_BYTES 64
-#include "panna/kernels/all.inl.hpp"
+#include "all.inl.hpp"
 PANNA_KERNEL_TABLE("avx512")
 #undef PANNA_VECTOR_BYTES
 }  // namespace avx512

