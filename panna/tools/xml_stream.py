@@ -1,0 +1,73 @@
+"""XML of simulation programs, one part at a time, from files that nobody has checked."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from panna.errors import FrameError
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+
+
+def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[Element, int]]:
+    """The children of the root element, each complete, each freed when the next is asked for.
+
+    Entities are not expanded and nothing is fetched: a file that declares any is refused.
+
+    Args:
+      root: name of the root element, without namespace.
+      drop: names of elements whose content is not needed; it is freed at once.
+    Yields:
+      The child, and how many bytes of the file have been read.
+    Raises:
+      FrameError: not XML, cut off, of another root, or with a document type declaration.
+    """
+    from lxml import etree
+
+    opener: Any = OPENERS.get(path.suffix.lower(), open)
+    try:
+        with open(path, "rb") as raw, opener(raw, "rb") if opener is not open else raw as data:
+            depth = 0
+            events = etree.iterparse(
+                data, ("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
+            )
+            for event, element in events:
+                if event == "start":
+                    depth += 1
+                    if depth == 1:
+                        _check_root(element, root)
+                    continue
+                depth -= 1
+                if depth == 1:
+                    yield element, raw.tell()
+                if depth == 1 or local_name(element) in drop:
+                    element.clear()
+                    while depth == 1 and element.getprevious() is not None:
+                        del element.getparent()[0]
+    except etree.XMLSyntaxError as error:
+        reason = str(error).partition(" (<string>")[0].partition(f" ({path}")[0]
+        raise FrameError(f"not complete, well-formed XML: {reason}") from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise FrameError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _check_root(element: Element, expected: str) -> None:
+    document = element.getroottree().docinfo
+    if document.doctype or document.internalDTD is not None:
+        raise FrameError("it has a document type declaration, which no simulation program writes")
+    if local_name(element) != expected:
+        raise FrameError(f"the root element is {local_name(element)}, {expected} expected")
+
+
+def local_name(element: Element) -> str:
+    """Name of an element without its namespace; empty for comments and the like."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
