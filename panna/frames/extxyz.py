@@ -1,21 +1,21 @@
-"""Extended XYZ frames through ASE, with the keys for energy, forces and stress made explicit.
+"""Extended XYZ frames, with the keys for energy, forces and stress made explicit.
 
-ASE moves the entries that it knows (energy, free_energy, stress, forces, ...) into a calculator
-and turns `stress` into six components without looking at the other three. So ASE gets only the
-entries that describe the structure, and the others are taken here, by name.
+ASE takes the second line apart; its own reader of frames moves the entries that it knows into a
+calculator, turns `stress` into six components without looking at the other three, fills missing
+columns with zeros and drops columns too many.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from ase.io.extxyz import key_val_str_to_dict, read_xyz
+from ase.io.extxyz import key_val_str_to_dict
 
 from panna.errors import FrameError
+from panna.frames.extxyz_columns import DEFAULT, read_columns, symbols_of
 from panna.frames.extxyz_stream import FrameText
 from panna.frames.frame import Frame
 from panna.frames.units import FOREIGN_ENERGY, FOREIGN_LENGTH, FOREIGN_STRESS, factor, force_factor
@@ -35,7 +35,7 @@ AUTO = "auto"
 NONE = "none"
 STRESS_SIGNS = {"ase": -1.0, "pressure": 1.0}
 STRUCTURE_KEYS = ("Lattice", "Properties", "pbc")
-STRUCTURE_COLUMNS = ("numbers", "positions")
+STRUCTURE_COLUMNS = ("species", "Z", "pos")
 ASYMMETRY = 1e-3  # of the largest component; more than rounding, so not a stress
 DISAGREEMENT = 1e-2  # of the largest component, between virial and -stress * volume
 
@@ -96,26 +96,29 @@ class ExtxyzReader:
         """The frame in angstrom and eV, with lattice vectors only along periodic directions.
 
         Raises:
-          FrameError: the text is no complete frame; ASE cannot read it; a key is missing or
+          FrameError: the text is no complete frame; a column or key is malformed, missing or
             ambiguous; a value is malformed, not finite or against the others.
         """
         if text.problem:
             raise FrameError(text.problem)
-        info, atoms = _through_ase(text)
-        columns = dict(atoms.arrays) | (atoms.calc.results if atoms.calc else {})
-        frame = Frame(
-            species=tuple(atoms.get_chemical_symbols()),
-            positions=atoms.positions * self._factors["length"],
-            cell=atoms.cell.array * self._factors["length"],
-            pbc=atoms.pbc,
+        info = _comment(text.lines[1])
+        columns = read_columns(text, str(info.get("Properties", DEFAULT)))
+        pbc = _pbc(info)
+        cell = _cell(info) * self._factors["length"]
+        with np.errstate(invalid="ignore"):  # Frame will name what is not finite
+            volume = float(abs(np.linalg.det(cell)))
+        return Frame(
+            species=symbols_of(columns),
+            positions=columns["pos"] * self._factors["length"],
+            cell=np.where(pbc[:, None], cell, 0.0),
+            pbc=pbc,
             energy=self._energy(info),
             forces=self._forces(columns),
+            virial=self._virial(info, volume),
             name=name,
             group=str(info.get("group", info.get("config_type", ""))),
             weight=info.get("weight", info.get("config_weight", 1.0)),
         )
-        frame = replace(frame, virial=self._virial(info, frame.volume))
-        return replace(frame, cell=np.where(frame.pbc[:, None], frame.cell, 0.0))
 
     def _key(self, quantity: str, present: Collection[str]) -> str | None:
         """The key of a quantity in this frame, None if the frame has none.
@@ -229,23 +232,7 @@ def _listed(keys: Collection[str]) -> str:
     return ", ".join(names) if names else "no such entries"
 
 
-# -- ASE -------------------------------------------------------------------------------------------
-
-
-def _through_ase(text: FrameText) -> tuple[dict[str, Any], Any]:
-    """The entries of the comment line, and ASE's atoms."""
-    info = _comment(text.lines[1])
-    _check_columns(text, str(info.get("Properties", "species:S:1:pos:R:3")))
-    _check_pbc(info)
-    structure = {key: info[key] for key in STRUCTURE_KEYS if key in info}
-    stream = io.StringIO("".join(text.lines))
-    try:
-        atoms = next(read_xyz(stream, index=0, properties_parser=lambda _: dict(structure)))
-    except KeyError as error:
-        raise FrameError(f"{error} is not the symbol of a chemical element") from error
-    except (ValueError, TypeError, IndexError, OSError) as error:
-        raise FrameError(f"ASE cannot read it: {error}") from error
-    return info, atoms
+# -- structure -------------------------------------------------------------------------------------
 
 
 def _comment(line: str) -> dict[str, Any]:
@@ -255,29 +242,17 @@ def _comment(line: str) -> dict[str, Any]:
         raise FrameError(f"comment line: {error}") from error
 
 
-def _check_columns(text: FrameText, properties: str) -> None:
-    """ASE fills missing columns of positions with zeros and drops columns too many."""
-    fields = properties.split(":")
-    names, widths = fields[::3], fields[2::3]
-    if len(fields) % 3 or not all(width.isdecimal() for width in widths):
-        raise FrameError(f"Properties={properties}: expected name:type:columns triplets")
-    if "pos" not in names or not {"species", "Z"} & set(names):
-        raise FrameError(f"Properties={properties}: expected species (or Z) and pos among them")
-    if len(set(names)) < len(names):
-        raise FrameError(f"Properties={properties}: a name occurs twice")
-    expected = sum(int(width) for width in widths)
-    for atom, line in enumerate(text.lines[2:], start=1):
-        found = len(line.split())
-        if found != expected:
-            raise FrameError(
-                f"atom {atom} (line {text.line + 1 + atom}) has {found} columns, expected "
-                f"{expected} from Properties={properties}"
-            )
+def _cell(info: Mapping[str, Any]) -> np.ndarray:
+    """(3, 3), rows are vectors; zero without Lattice. ASE hands it over in Fortran order."""
+    lattice = np.asarray(info.get("Lattice", np.zeros((3, 3))))
+    if lattice.shape != (3, 3) or lattice.dtype.kind not in "if":
+        raise FrameError(f"Lattice={info['Lattice']!r}: expected nine numbers")
+    return lattice.T.astype(np.float64)
 
 
-def _check_pbc(info: Mapping[str, Any]) -> None:
-    if "pbc" not in info:
-        return
-    flags = np.asarray(info["pbc"])
+def _pbc(info: Mapping[str, Any]) -> np.ndarray:
+    """(3,) bool; without pbc all directions of a Lattice are periodic."""
+    flags = np.asarray(info.get("pbc", "Lattice" in info))
     if flags.shape not in ((), (3,)) or not all(flag in (0, 1) for flag in flags.ravel().tolist()):
         raise FrameError(f"pbc={info['pbc']!r}: expected three of T and F")
+    return np.broadcast_to(flags, (3,)).astype(bool)
