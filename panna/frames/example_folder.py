@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def list_examples(folder: str | Path) -> Listing:
 
 def with_hash(frame: Frame) -> Frame:
     """The frame with the beginning of its fingerprint added to its name."""
-    return replace(frame, name=f"{frame.name}_{frame.fingerprint[:HASH_DIGITS]}")
+    return frame.named(f"{frame.name}_{frame.fingerprint[:HASH_DIGITS]}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,12 @@ class Frame:
             array = np.zeros(0) if value is None else np.asarray(value, dtype="<f8")
             digest.update(f"|{array.shape}|".encode() + array.tobytes())
         return digest.hexdigest()
+
+    def named(self, name: str) -> Frame:
+        """The same frame under another name; nothing is copied or checked again."""
+        other = copy.copy(self)
+        object.__setattr__(other, "name", name)
+        return other
 
     def _error(self, message: str) -> FrameError:
         return FrameError(f"frame {self.name!r}: {message}" if self.name else message)

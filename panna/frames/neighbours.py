@@ -132,6 +132,8 @@ def _complete_box(frame: Frame, cutoff: float) -> np.ndarray:
     Aperiodic directions get vectors so long that no image comes within the cutoff. (vesin 0.6 takes
     a time that grows with the square of the extent if it has to find these vectors by itself.)
     """
+    if frame.pbc.all():
+        return frame.cell
     vectors = frame.cell[frame.pbc]
     axes = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)
     extents = np.ptp(frame.positions @ axes.T, axis=0)
@@ -157,7 +159,10 @@ def _search_radius(box: np.ndarray, cutoff: float) -> float:
 
 def _widths(vectors: np.ndarray) -> np.ndarray:
     """(k,) distances between the faces of the cell that (k, 3) vectors span."""
-    return 1.0 / np.linalg.norm(np.linalg.pinv(vectors), axis=0) if len(vectors) else np.zeros(0)
+    if len(vectors) == 0:
+        return np.zeros(0)
+    inverse = np.linalg.inv(vectors) if len(vectors) == 3 else np.linalg.pinv(vectors)
+    return 1.0 / np.linalg.norm(inverse, axis=0)
 
 
 def _check_images(frame: Frame, cutoff: float) -> None:

@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +201,7 @@ class _Conversion:
         number = "" if item.number is None else f"_{item.number:06d}"
         where = str(source.path) if item.number is None else f"{source.path}, frame {item.number}"
         try:
-            frame = replace(item.frame, name=source.stem + number)
+            frame = item.frame.named(source.stem + number)
             if self.args.addhash:
                 frame = with_hash(frame)
             if frame.energy is None and not self.args.no_energy:

@@ -195,7 +195,11 @@ def test_units_of_length_energy_and_force():
         (f'{CELL} {COLUMNS} energy="1 2"', ATOMS, "energy = .*expected one number"),
         (f"{CELL} {COLUMNS} energy=-1", ATOMS.replace("0.1", "nan"), "forces: atom 1, z is nan"),
         (f"{CELL} {COLUMNS} energy=-1", ATOMS.replace("1.5", "inf"), "positions: atom 2, x is inf"),
-        (f"{CELL} {COLUMNS} energy=-1", ATOMS.replace("1.5", "x"), "atom 2 .line 4., pos: 'x' found, a number expected"),
+        (
+            f"{CELL} {COLUMNS} energy=-1",
+            ATOMS.replace("1.5", "x"),
+            "atom 2 .line 4., pos: 'x' found, a number expected",
+        ),
         (f"{CELL} {COLUMNS} energy=-1", ATOMS.replace("Si", "Qq"), "'Qq' is not the symbol"),
         (f"{CELL} {COLUMNS} energy=-1", "Si 0 0 0 0 0\n", r"atom 1 \(line 3\) has 6 columns, expe"),
         (f"{CELL} Properties=pos:R:3 energy=-1", "0 0 0\n", r"expected species \(or Z\) and pos"),
