@@ -1,0 +1,135 @@
+"""panna_qe_output_parser: the text output of Quantum ESPRESSO's pw.x to .example files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and not __package__:
+    # Started as a script: prefer the installed package, fall back to the checkout.
+    sys.path[0:1] = []
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from panna.errors import FrameError
+from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
+
+if TYPE_CHECKING:
+    from panna.frames.frame import Frame
+    from panna.tools.qe_output import Step
+
+ENDINGS = (".out", ".txt", ".log", ".pwo")
+COMPRESSED = (".gz", ".xz")
+
+DESCRIPTION = """\
+Turn the text output of Quantum ESPRESSO's pw.x (versions 6 and 7, also with .gz or .xz) into one
+.example file for each self-consistent calculation: scf, and every step of relax, vc-relax, md and
+vc-md with its own geometry. Where the XML file of the run exists, panna_qe_parser gives more
+digits: the text has 1e-8 Ry, 1e-8 Ry/bohr and, for the first step, 1e-7 alat.
+
+Steps that did not converge, and runs that stopped early, are reported and left out; good steps
+before them are kept, and the exit code is 2. Files are named <prefix><file>.example, with
+_<number> behind when the calculation has steps."""
+
+EPILOG = """\
+In folders, files are read whose names end in .out, .txt, .log or .pwo and that have the line
+"Program PWSCF" among their first 200; files that are named are read in any case.
+The energy is that of the line "!    total energy", with exact exchange that of "!!". With smearing
+it is the free energy, which the forces belong to.
+pw.x writes 0 for the forces on coordinates that the input holds fixed. Files that show such
+coordinates (0 behind a line of ATOMIC_POSITIONS) give energies without forces, unless --keep-fixed
+says that the zeros are wanted. The text of an scf run does not show them: take its XML file.
+example: panna_qe_output_parser -i calculations -o examples"""
+
+
+class QuantumEspressoText(Reader):
+    """One output of pw.x; the science is in panna/tools/qe_output.py."""
+
+    program = "qe_output_parser"
+    title = "Text output of Quantum ESPRESSO to .example files"
+    description = DESCRIPTION
+    epilog = EPILOG
+    expected = "text output of pw.x"
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """What to do with fixed coordinates."""
+        parser.add_argument(
+            "--keep-fixed", action="store_true",
+            help="keep forces though those on fixed coordinates are written as 0",
+        )  # fmt: skip
+
+    def wants(self, path: Path) -> bool:
+        """By the name and the first lines."""
+        from panna.tools.qe_output import is_output_of_pw
+
+        return _plain_name(path).lower().endswith(ENDINGS) and is_output_of_pw(path)
+
+    def stem(self, path: Path) -> str:
+        """Without the endings."""
+        name = Path(_plain_name(path))
+        return name.stem if name.suffix.lower() in ENDINGS else name.name
+
+    def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
+        """Steps in their order."""
+        from panna.tools.qe_output import steps
+
+        said: set[str] = set()
+        for step in steps(path):
+            for text in self._remarks(step):
+                if text not in said:
+                    said.add(text)
+                    yield Remark(text)
+            try:
+                if step.flaw:
+                    raise FrameError(step.flaw)
+                frame = self._frame(step)
+            except FrameError as error:
+                where = f"step {step.number or 1} (line {step.line})"
+                yield Unusable(where, str(error), step.consumed)
+                continue
+            yield Configuration(frame, step.number, step.facts, step.consumed)
+
+    def _remarks(self, step: Step) -> Iterator[str]:
+        yield from step.notes
+        if step.fixed and step.forces is not None:
+            forces = "kept" if self.args.keep_fixed else "left out"
+            zeros = "pw.x writes 0 for forces on fixed coordinates"
+            yield f"{zeros}: forces of such files are {forces}"
+
+    def _frame(self, step: Step) -> Frame:
+        from panna.frames.frame import Frame
+        from panna.frames.units import BOHR, FOREIGN_STRESS, RYDBERG
+
+        forces = None if step.fixed and not self.args.keep_fixed else step.forces
+        frame = Frame(
+            species=step.species,
+            positions=step.positions,
+            cell=step.cell,
+            pbc=(True, True, True),
+            energy=step.energy * RYDBERG,
+            forces=None if forces is None else forces * (RYDBERG / BOHR),
+        )
+        if step.stress is None:
+            return frame
+        from dataclasses import replace
+
+        # pw.x prints the stress that is positive under compression.
+        stress = (step.stress + step.stress.T) / 2 * FOREIGN_STRESS["ry/bohr^3"]
+        return replace(frame, virial=stress * frame.volume)
+
+
+def _plain_name(path: Path) -> str:
+    """Without .gz or .xz."""
+    return path.stem if path.suffix.lower() in COMPRESSED else path.name
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of panna_qe_output_parser; returns the exit code."""
+    return run_parser(QuantumEspressoText, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
