@@ -32,7 +32,7 @@ PROGRAM = re.compile(r"\s*Program (\w+) +v\.(\S+)")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 JOINED = re.compile(r"(?<=\d)-(?=[\d.])")  # two columns without a blank between them
 SITE = re.compile(r"\s*\S+\s+(\S+)\s+tau\([^)]*\)\s*=\s*\((.*)\)\s*$")
-AXIS = re.compile(r"\s*a\((\d)\)\s*=\s*\((.*)\)\s*$")
+AXIS = re.compile(r"\s*a\(\d\)\s*=\s*\((.*)\)\s*$")
 ATOM = re.compile(r"\s*([A-Za-z]\S*)\s+(\S.*)$")
 FORCE = re.compile(r"\s*atom\s*(\d+|\*+)\s+type\s*\S+\s+force =(.*)$")
 UNIT = re.compile(r"[A-Z_]+\s*[({]?\s*([a-z_]*)\s*=?\s*([^\s)}]*)")
@@ -58,9 +58,10 @@ MARKS = re.compile(
     | (?P<forces>\s+Forces\ acting\ on\ atoms)
     | (?P<stress>\s+total\s+stress\s+\(Ry/bohr\*\*3\))
     | (?P<magnetization>\s+(?:total|absolute)\ magnetization\s+=)
-    | (?P<relaxation>\s+BFGS\ Geometry|\s+bfgs\ converged|\s+number\ of\ bfgs\ steps|.*\bDamped\ )
+    | (?P<relaxation>\s+BFGS\ Geometry|\s+bfgs\ converged|\s+number\ of\ bfgs\ steps
+        |\s+(?:\S+\ )?Damped\ )
     | (?P<dynamics>\s+Molecular\ Dynamics\ Calculation|\s+Entering\ Dynamics)
-    | (?P<note>.*FCP\ .*is\ activated|.*GC-SCF\ .*is\ activated|\s+Using\ Berry\ phase)
+    | (?P<note>\s+>>>>\ .*is\ activated|\s+Using\ Berry\ phase)
     | (?P<bands>\s+End\ of\ band\ structure\ calculation)
     | (?P<stopped>\s+Maximum\ CPU\ time\ exceeded|\s+Program\ stopped\ by\ user)
     | (?P<crash>\s*Error\ in\ routine\b)
@@ -71,8 +72,8 @@ MARKS = re.compile(
 
 NOTES = {
     "FCP": "the number of electrons varies along runs with a fictitious charge particle (FCP)",
-    "GC-SCF": "the number of electrons is not fixed in grand-canonical runs (GC-SCF)",
-    "Berry": "the energies are those in an electric field",
+    "Grand": "the number of electrons is not fixed in grand-canonical runs",
+    "Berry": "energies and forces are those in an electric field",
 }
 
 
@@ -92,7 +93,6 @@ class Step:
     line: of its energy.
     species, positions, cell: positions (n, 3) and cell (3, 3) in angstrom; None if not known.
     energy, forces, stress: in Ry, Ry/bohr (n, 3) and Ry/bohr**3 (3, 3), positive under compression.
-    fixed: whether the file has coordinates that are held fixed.
     flaw: why it must not be used; empty for a good one.
     """
 
@@ -104,7 +104,6 @@ class Step:
     energy: float | None = None
     forces: np.ndarray | None = None
     stress: np.ndarray | None = None
-    fixed: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flaw: str = ""
@@ -190,8 +189,8 @@ def is_output_of_pw(path: Path) -> bool:
 def steps(path: Path) -> Iterator[Step]:
     """The self-consistent calculations of a file, in constant memory.
 
-    A step is given out when the positions of the next are there: only they may show that
-    coordinates are fixed, and what kind of run it is.
+    A step is given out when the positions of the next are there: what stands between them tells
+    whether it is complete and of what kind the run is.
 
     Raises:
       FrameError: at the end: the reasons why pw.x did not come to a good end, or why this is no
@@ -206,15 +205,16 @@ class _Run:
     """What one run of pw.x has told so far; a file may hold several, one behind the other."""
 
     program: str = ""
+    foreign: bool = False  # of another program
     atoms: int | None = None
     alat: float | None = None  # angstrom
     volume: float | None = None  # bohr**3, as announced for the next cell
     species: tuple[str, ...] | None = None
     positions: np.ndarray | None = None
     cell: np.ndarray | None = None
-    no_geometry: str = "no cell and atomic positions before it"
+    no_cell: str = "no cell and atomic positions before it"
+    no_positions: str = "no atomic positions before it"
     used: bool = False  # there was an energy for this geometry
-    fixed: bool = False
     hybrid: bool = False
     moved: bool = False
     cell_moved: bool = False
@@ -244,13 +244,20 @@ class _Run:
             }
         return facts
 
+    @property
+    def no_geometry(self) -> str:
+        """Why cell or positions are not known; empty if they are."""
+        if self.cell is None:
+            return self.no_cell
+        return self.no_positions if self.positions is None else ""
+
     def forget_positions(self, reason: str) -> None:
         self.species = self.positions = None
-        self.no_geometry = reason
+        self.no_positions = reason
 
     def forget_cell(self, reason: str) -> None:
         self.cell = None
-        self.forget_positions(reason)
+        self.no_cell = reason
 
 
 class _Output:
@@ -261,6 +268,7 @@ class _Output:
         self.run = _Run()
         self.step: Step | None = None
         self.number = 0
+        self.found_pw = False
         self.ready: list[Step] = []
         self.problems: list[str] = []
 
@@ -268,7 +276,7 @@ class _Output:
         try:
             for line in self.lines:
                 mark = MARKS.match(line)
-                if mark is not None:
+                if mark is not None and (mark.lastgroup == "program" or not self.run.foreign):
                     getattr(self, f"_{mark.lastgroup}")(line)
                     while self.ready:
                         yield self.ready.pop(0)
@@ -286,17 +294,20 @@ class _Output:
     # -- runs --------------------------------------------------------------------------------------
 
     def _program(self, line: str) -> None:
+        """Outputs of several programs may stand one behind the other."""
         name, version = PROGRAM.match(line).groups()
-        if name != "PWSCF":
-            raise FrameError(f"{self._where()}: the output of program {name}, PWSCF expected")
-        if self.run.program or self.number:
+        if self.run.program or self.run.steps:
             self._end_run(last=False)
-        self.run = _Run(program=f"PWSCF {version}")
+        self.run = _Run(program=f"{name} {version}", foreign=name != "PWSCF")
+        self.found_pw |= name == "PWSCF"
 
     def _end_run(self, last: bool) -> None:
         run = self.run
         self._finish(cut=not run.done or bool(run.ending), last=last)
-        if run.ending:
+        if run.foreign:
+            if last and not self.found_pw:
+                self.problems.append(f"the output of {run.program}, not of PWSCF")
+        elif run.ending:
             self.problems.append(run.ending)
         elif not run.program and not run.steps:
             self.problems.append("no line 'Program PWSCF v.': not a text output of pw.x")
@@ -352,6 +363,11 @@ class _Output:
         except FrameError:
             self.run.alat = None
 
+    def _alat(self) -> float:
+        if self.run.alat is None:
+            raise FrameError(f"{self._where()}: in units of alat, which is not known")
+        return self.run.alat
+
     def _volume(self, line: str) -> None:
         found = NUMBER.match(line.partition("=")[2].strip())
         self.run.volume = float(found[0]) if found else None
@@ -363,25 +379,26 @@ class _Output:
     def _axes(self, line: str) -> None:
         run = self.run
         try:
-            if run.alat is None:
-                raise FrameError(f"{self._where()}: cell in units of an unknown alat")
-            rows = [self._match(AXIS, "a(1) = ( x y z )")[2] for _ in range(3)]
-            cell = np.array([self._values(row, 3) for row in rows]) * run.alat
+            alat = self._alat()
+            rows = [self._values(self._axis(), 3) for _ in range(3)]
+            cell = np.array(rows) * alat
             self._check_volume(cell)
         except Unreadable:
             raise
         except FrameError as error:
             run.forget_cell(str(error))
             return
-        if run.cell is None or np.abs(cell - run.cell).max() > SAME_CELL * run.alat:
-            run.forget_cell(f"no atomic positions after the cell of {self._where()}")
-            run.cell = cell
+        if run.cell is None or np.abs(cell - run.cell).max() > SAME_CELL * alat:
+            self._set_cell(cell)
+
+    def _set_cell(self, cell: np.ndarray) -> None:
+        self.run.cell = cell
+        self.run.forget_positions(f"no atomic positions after the cell of {self._where()}")
 
     def _sites(self, line: str) -> None:
         run = self.run
         try:
-            if run.alat is None:
-                raise FrameError(f"{self._where()}: positions in units of an unknown alat")
+            alat = self._alat()
             rows = self._rows(SITE)
             species = tuple(self._element(number, row[1]) for number, row in rows)
             values = [self._values(row[2], 3, number) for number, row in rows]
@@ -391,7 +408,7 @@ class _Output:
         except FrameError as error:
             run.forget_positions(str(error))
             return
-        self._set_positions(species, np.array(values) * run.alat, SAME_POSITIONS * run.alat)
+        self._set_positions(species, np.array(values) * alat, SAME_POSITIONS * alat)
 
     def _set_positions(
         self, species: tuple[str, ...], positions: np.ndarray, tolerance: float = 0.0
@@ -416,8 +433,7 @@ class _Output:
         except FrameError as error:
             run.forget_cell(str(error))
             return
-        run.forget_positions(f"no atomic positions after the cell of {self._where()}")
-        run.cell = cell
+        self._set_cell(cell)
 
     def _positions(self, line: str) -> None:
         run = self.run
@@ -426,7 +442,7 @@ class _Output:
         self._close()
         run.moved = True
         try:
-            crystal = "crystal" in line
+            crystal = UNIT.match(line)[1] == "crystal"
             if crystal and run.cell is None:
                 raise FrameError(f"{self._where()}: positions of an unknown cell")
             scale = 1.0 if crystal else self._scale(line, "alat")
@@ -447,7 +463,6 @@ class _Output:
         """Three numbers, perhaps with 0 or 1 behind for coordinates that are fixed or free."""
         words = text.split()
         if len(words) == 6 and set(words[3:]) <= {"0", "1"}:
-            self.run.fixed |= "0" in words[3:]
             words = words[:3]
         return self._values(" ".join(words), 3, number)
 
@@ -457,8 +472,8 @@ class _Output:
         unit = unit or default
         if unit == "alat" and value and known_alat:
             self.run.alat = self._values(value, 1)[0] * BOHR
-        if unit == "alat" and self.run.alat is not None:
-            return self.run.alat
+        if unit == "alat":
+            return self._alat()
         if unit not in LENGTH:
             known = "alat, bohr, angstrom or crystal"
             raise FrameError(f"{self._where()}: unit {unit!r} found, {known} expected")
@@ -496,7 +511,7 @@ class _Output:
             self.step = Step(self.number, self.lines.number)
             self.step.species, self.step.positions = run.species, run.positions
             self.step.cell = run.cell
-            if run.positions is None:
+            if run.no_geometry:
                 self.step.flaw = f"its geometry is not known ({run.no_geometry})"
             elif run.used:
                 self.step.flaw = "its geometry is not known (none was printed after the last step)"
@@ -560,8 +575,8 @@ class _Output:
         if step is None or step.closed:
             return
         try:
-            rows = [self._words(next(self.lines, ""))[:3] for _ in range(3)]
-            step.stress = np.array([self._values(" ".join(row), 3) for row in rows])
+            rows = [self._values(next(self.lines, ""), 3, more=True) for _ in range(3)]
+            step.stress = np.array(rows)
         except Unreadable:
             raise
         except FrameError as error:
@@ -590,7 +605,7 @@ class _Output:
             what = "of the exact exchange " if run.hybrid else ""
             step.flaw = step.flaw or f"self-consistency {what}was not reached"
         run.kinds = step.kinds
-        step.fixed, step.facts, step.notes = run.fixed, run.facts(), tuple(run.notes)
+        step.facts, step.notes = run.facts(), tuple(run.notes)
         step.facts["source_line"] = step.line
         step.consumed = self.lines.consumed
         if last and self.number == 1 and run.calculation == "scf":
@@ -616,20 +631,25 @@ class _Output:
                 break
         return rows
 
-    def _match(self, pattern: re.Pattern[str], expected: str) -> re.Match[str]:
+    def _axis(self) -> str:
         line = next(self.lines, "")
-        found = pattern.match(line)
+        found = AXIS.match(line)
         if found is None:
+            expected = "a(1) = ( x y z )"
             raise FrameError(f"{self._where()}: {line.strip()!r} found, {expected} expected")
-        return found
+        return found[1]
 
     def _words(self, text: str) -> list[str]:
         return JOINED.sub(" -", text).split()
 
-    def _values(self, text: str, count: int, number: int | None = None) -> list[float]:
-        """Raises FrameError unless there are so many numbers."""
+    def _values(
+        self, text: str, count: int, number: int | None = None, more: bool = False
+    ) -> list[float]:
+        """Raises FrameError unless there are so many numbers; more: what follows is not read."""
         where = f"line {number or self.lines.number}"
         words = self._words(text)
+        if more:
+            words = words[:count]
         for word in words:
             if "*" in word:
                 raise FrameError(f"{where}: {word!r} is a number that was too long for its column")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +37,8 @@ In folders, files are read whose names end in .out, .txt, .log or .pwo and that 
 "Program PWSCF" among their first 200; files that are named are read in any case.
 The energy is that of the line "!    total energy", with exact exchange that of "!!". With smearing
 it is the free energy, which the forces belong to.
-pw.x writes 0 for the forces on coordinates that the input holds fixed. Files that show such
-coordinates (0 behind a line of ATOMIC_POSITIONS) give energies without forces, unless --keep-fixed
-says that the zeros are wanted. The text of an scf run does not show them: take its XML file.
+Forces on coordinates that the input holds fixed are in the text as all others. (In the XML file of
+the run they are 0.)
 example: panna_qe_output_parser -i calculations -o examples"""
 
 
@@ -52,14 +50,6 @@ class QuantumEspressoText(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "text output of pw.x"
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """What to do with fixed coordinates."""
-        parser.add_argument(
-            "--keep-fixed", action="store_true",
-            help="keep forces though those on fixed coordinates are written as 0",
-        )  # fmt: skip
 
     def wants(self, path: Path) -> bool:
         """By the name and the first lines."""
@@ -78,47 +68,41 @@ class QuantumEspressoText(Reader):
 
         said: set[str] = set()
         for step in steps(path):
-            for text in self._remarks(step):
+            for text in step.notes:
                 if text not in said:
                     said.add(text)
                     yield Remark(text)
             try:
                 if step.flaw:
                     raise FrameError(step.flaw)
-                frame = self._frame(step)
+                frame = _frame(step)
             except FrameError as error:
                 where = f"step {step.number or 1} (line {step.line})"
                 yield Unusable(where, str(error), step.consumed)
                 continue
             yield Configuration(frame, step.number, step.facts, step.consumed)
 
-    def _remarks(self, step: Step) -> Iterator[str]:
-        yield from step.notes
-        if step.fixed and step.forces is not None:
-            forces = "kept" if self.args.keep_fixed else "left out"
-            zeros = "pw.x writes 0 for forces on fixed coordinates"
-            yield f"{zeros}: forces of such files are {forces}"
 
-    def _frame(self, step: Step) -> Frame:
-        from panna.frames.frame import Frame
-        from panna.frames.units import BOHR, FOREIGN_STRESS, RYDBERG
+def _frame(step: Step) -> Frame:
+    import numpy as np
 
-        forces = None if step.fixed and not self.args.keep_fixed else step.forces
-        frame = Frame(
-            species=step.species,
-            positions=step.positions,
-            cell=step.cell,
-            pbc=(True, True, True),
-            energy=step.energy * RYDBERG,
-            forces=None if forces is None else forces * (RYDBERG / BOHR),
-        )
-        if step.stress is None:
-            return frame
-        from dataclasses import replace
+    from panna.frames.frame import Frame
+    from panna.frames.units import BOHR, FOREIGN_STRESS, RYDBERG
 
+    virial = None
+    if step.stress is not None:
         # pw.x prints the stress that is positive under compression.
         stress = (step.stress + step.stress.T) / 2 * FOREIGN_STRESS["ry/bohr^3"]
-        return replace(frame, virial=stress * frame.volume)
+        virial = stress * abs(np.linalg.det(step.cell))
+    return Frame(
+        species=step.species,
+        positions=step.positions,
+        cell=step.cell,
+        pbc=(True, True, True),
+        energy=step.energy * RYDBERG,
+        forces=None if step.forces is None else step.forces * (RYDBERG / BOHR),
+        virial=virial,
+    )
 
 
 def _plain_name(path: Path) -> str:
