@@ -35,8 +35,9 @@ EPILOG = """\
 The energy is etot, which with smearing is the free energy that the forces belong to.
 The final block of a file is taken where it is a calculation of its own: after vc-relax, or when
 there are no steps. (In md it holds the energy of the last step beside the positions of the next.)
-pw.x writes 0 for the forces on coordinates that the input holds fixed. Such files give energies
-without forces, unless --keep-fixed says that the zeros are wanted.
+pw.x writes 0 into the XML for the forces on coordinates that the input holds fixed. Such files give
+energies without forces, unless --keep-fixed says that the zeros are wanted. The text output of the
+run has them all: panna_qe_output_parser.
 example: panna_qe_parser -i calculations -o examples"""
 
 UNITS = "Hartree atomic units"
