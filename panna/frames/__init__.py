@@ -2,7 +2,8 @@
 
 `frame` holds the dataclass, `units` the conversion factors, `example_file` reads and writes the
 JSON .example files and `example_folder` fills a folder with them, `neighbours` makes neighbour
-lists, `extxyz` and `extxyz_stream` read extended XYZ through ASE, `survey` looks over many frames
-for ranges and for signs of wrong units.
+lists, `extxyz` and `extxyz_stream` read extended XYZ through ASE, `ase_atoms` turns frames into
+ASE's Atoms and back, `writers` has the formats of the export, `survey` looks over many frames for
+ranges and for signs of wrong units.
 Inside a frame lengths are in angstrom and energies in eV, always.
 """

@@ -118,6 +118,7 @@ class ExtxyzReader:
             name=name,
             group=str(info.get("group", info.get("config_type", ""))),
             weight=info.get("weight", info.get("config_weight", 1.0)),
+            per_atom_energy=self._per_atom_energy(columns),
         )
 
     def _key(self, quantity: str, present: Collection[str]) -> str | None:
@@ -170,6 +171,17 @@ class ExtxyzReader:
         if value.dtype.kind not in "if" or value.ndim != 2 or value.shape[1] != 3:
             raise FrameError(f"column {key!r}: expected three real columns, such as {key}:R:3")
         return value * self._factors["forces"]
+
+    def _per_atom_energy(self, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """The column that panna_export writes."""
+        if "per_atom_energy" not in columns:
+            return None
+        value = np.asarray(columns["per_atom_energy"])
+        if value.dtype.kind not in "if" or value.ndim != 1:
+            raise FrameError(
+                "column 'per_atom_energy': expected one real column, per_atom_energy:R:1"
+            )
+        return value * self._factors["energy"]
 
     def _virial(self, info: Mapping[str, Any], volume: float) -> np.ndarray | None:
         """-dE/dstrain in eV from the virial or from the stress; checked if the frame has both."""

@@ -22,7 +22,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from panna.errors import PotentialError
-from panna.frames.frame import Frame
+from panna.frames.ase_atoms import frame_of_structure
 from panna.members import list_members
 from panna.potential.compiled import Evaluation, evaluate_frame, open_potential
 
@@ -95,12 +95,7 @@ class PANNA(Calculator):
           FrameError: a species that the potential does not have, or coinciding atoms.
         """
         super().calculate(atoms, properties, system_changes)
-        frame = Frame(
-            species=tuple(self.atoms.get_chemical_symbols()),
-            positions=self.atoms.positions,
-            cell=self.atoms.cell.array,
-            pbc=self.atoms.pbc,
-        )
+        frame = frame_of_structure(self.atoms)
         found = [
             _properties(evaluate_frame(potential, frame, self.threads), frame.volume)
             for potential in self.potentials
