@@ -59,6 +59,20 @@ def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[E
         raise FrameError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
+def beginning(path: Path, count: int) -> bytes:
+    """The first bytes of a file, of its content where it is compressed.
+
+    Raises:
+      FrameError: it cannot be read.
+    """
+    opener: Any = OPENERS.get(path.suffix.lower(), open)
+    try:
+        with opener(path, "rb") as data:
+            return data.read(count)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise FrameError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
 def _check_root(element: Element, expected: str) -> None:
     document = element.getroottree().docinfo
     if document.doctype or document.internalDTD is not None:
