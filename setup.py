@@ -17,7 +17,11 @@ PROGRAMS = [
     *("gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"),
     "learning_curve",
 ]
-TOOLS = ["exyz_parser", "qe_parser"]  # panna/tools, one file each
+TOOLS = [  # panna/tools, one file each
+    *("ani_parser", "ase_parser", "exyz_parser", "lammps_parser", "md17_parser"),
+    *("qe_output_parser", "qe_parser", "runner_parser", "vasp_parser"),
+    *("export", "json2axsf"),
+]
 
 core = Pybind11Extension(
     "panna.core._core",
