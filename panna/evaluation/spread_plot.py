@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,33 @@ def spread_plot(directory: Path, label: str) -> Path:
     return directory / (f"{label}_spread.png" if label else "spread.png")
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Spreads and absolute errors (P,) of one quantity, all above zero and finite."""
+
+    what: str
+    unit: str
+    spread: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def of(cls, what: str, unit: str, spread: np.ndarray, error: np.ndarray) -> Panel | None:
+        """What can be shown of some numbers; None if there is nothing."""
+        # Zero has no place on a logarithmic axis.
+        shown = np.isfinite(error) & (error != 0) & (spread > 0)
+        return cls(what, unit, spread[shown], np.abs(error[shown])) if shown.any() else None
+
+
 def plot_spread(path: Path, title: str, references: References, committee: Committee) -> bool:
+    """Draws absolute errors against spreads of structures and force components.
+
+    Returns:
+      False if there is nothing to draw.
+    """
+    return draw_spread(path, title, _panels(references, committee))
+
+
+def draw_spread(path: Path, title: str, panels: Sequence[Panel]) -> bool:
     """Draws absolute errors against spreads, both on logarithmic axes.
 
     Points show single structures or components; the squares are root mean squares of as many
@@ -34,19 +62,16 @@ def plot_spread(path: Path, title: str, references: References, committee: Commi
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = _panels(references, committee)
     if not panels:
         return False
     figure = Figure(figsize=(4.8 * len(panels), 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (what, unit, spread, error) in zip(
-        np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True
-    ):
-        _draw(axes, spread, error)
+    for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+        _draw(axes, panel.spread, panel.error)
         axes.set(
-            title=what,
-            xlabel=f"standard deviation of the members ({unit})",
-            ylabel=f"|error of the mean| ({unit})",
+            title=panel.what,
+            xlabel=f"standard deviation of the members ({panel.unit})",
+            ylabel=f"|error of the mean| ({panel.unit})",
         )
     figure.suptitle(title, fontsize=11)
     with atomic_write(path, "wb") as file:
@@ -54,27 +79,15 @@ def plot_spread(path: Path, title: str, references: References, committee: Commi
     return True
 
 
-def _panels(r: References, committee: Committee) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    """What, unit, spreads and absolute errors; only what can be shown."""
+def _panels(r: References, committee: Committee) -> list[Panel]:
+    """Only what can be shown."""
     mean = committee.mean
-    found = [
-        (
-            "energies",
-            "meV/atom",
-            1e3 * committee.energy_std / r.n_atoms,
-            1e3 * np.abs(mean.energies - r.energies) / r.n_atoms,
-        )
-    ]
+    spread, error = committee.energy_std / r.n_atoms, (mean.energies - r.energies) / r.n_atoms
+    found = [Panel.of("energies", "meV/atom", 1e3 * spread, 1e3 * error)]
     if committee.force_std is not None and mean.forces is not None:
-        errors = np.abs(mean.forces - r.forces).ravel()
-        found.append(("force components", "eV/Å", committee.force_std.ravel(), errors))
-    panels = []
-    for what, unit, spread, error in found:
-        # Zero has no place on a logarithmic axis.
-        shown = np.isfinite(error) & (error > 0) & (spread > 0)
-        if shown.any():
-            panels.append((what, unit, spread[shown], error[shown]))
-    return panels
+        errors = (mean.forces - r.forces).ravel()
+        found.append(Panel.of("force components", "eV/Å", committee.force_std.ravel(), errors))
+    return [panel for panel in found if panel is not None]
 
 
 def _draw(axes, spread: np.ndarray, error: np.ndarray) -> None:
@@ -82,7 +95,7 @@ def _draw(axes, spread: np.ndarray, error: np.ndarray) -> None:
 
     low, high = min(spread.min(), error.min()), max(spread.max(), error.max())
     # The smallest of many errors are near zero by chance; they would fill the diagram.
-    low = max(low, 1e-3 * high) / 1.5
+    low = max(low, min(1e-3 * high, np.quantile(spread, 0.01))) / 1.5
     limits = low, 1.5 * high
     if len(spread) > MANY:
         axes.hexbin(
