@@ -13,7 +13,8 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Reader, Unusable, run_parser
+from panna.formats.configuration import Configuration, Unusable
+from panna.tools.parsing import Reader, run_parser
 
 QUANTITIES = ("energy", "forces", "stress", "virial")
 

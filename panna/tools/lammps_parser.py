@@ -16,7 +16,8 @@ if __name__ == "__main__" and not __package__:
 
 from panna.errors import FrameError
 from panna.files import sha256_of
-from panna.tools.lammps_dump import (
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.lammps_dump import (
     POSITIONS,
     UNITS,
     Snapshot,
@@ -30,9 +31,9 @@ from panna.tools.lammps_dump import (
     read_snapshot,
     skip_to_snapshot,
 )
-from panna.tools.lammps_log import ThermoLog, read_log
-from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
-from panna.tools.text_stream import DamagedText, open_lines, without_compression
+from panna.formats.lammps_log import ThermoLog, read_log
+from panna.formats.text_stream import DamagedText, open_lines, without_compression
+from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
     import numpy as np

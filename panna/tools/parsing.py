@@ -9,53 +9,21 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from panna import __version__
 from panna.console import LeftOut, Progress, say, say_facts, say_notes
 from panna.errors import FileError, FrameError, run_program
 from panna.files import make_folder, sha256_of
+from panna.formats.configuration import Configuration, Remark, Unusable
 from panna.text import counted, listed
 
 if TYPE_CHECKING:
     from panna.frames.example_folder import ExampleFolder
-    from panna.frames.frame import Frame
     from panna.frames.survey import Survey
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A frame of a file.
-
-    frame: in angstrom and eV; its name is not looked at.
-    number: from 1, within the file; None for the only one, named as the file is.
-    facts: informative entries of the example, such as {"program": "PWSCF 7.2"}.
-    consumed: bytes of the file that have been read, for the progress.
-    """
-
-    frame: Frame
-    number: int | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    consumed: int = 0
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """A frame that is left out; where: "step 3"."""
-
-    where: str
-    reason: str
-    consumed: int = 0
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something about a file that its user should know; said once for all files."""
-
-    text: str
 
 
 class Reader:

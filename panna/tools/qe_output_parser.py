@@ -13,11 +13,12 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
+    from panna.formats.qe_output import Step
     from panna.frames.frame import Frame
-    from panna.tools.qe_output import Step
 
 ENDINGS = (".out", ".txt", ".log", ".pwo")
 COMPRESSED = (".gz", ".xz")
@@ -53,7 +54,7 @@ class QuantumEspressoText(Reader):
 
     def wants(self, path: Path) -> bool:
         """By the name and the first lines."""
-        from panna.tools.qe_output import is_output_of_pw
+        from panna.formats.qe_output import is_output_of_pw
 
         return _plain_name(path).lower().endswith(ENDINGS) and is_output_of_pw(path)
 
@@ -64,7 +65,7 @@ class QuantumEspressoText(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Steps in their order."""
-        from panna.tools.qe_output import steps
+        from panna.formats.qe_output import steps
 
         said: set[str] = set()
         for step in steps(path):

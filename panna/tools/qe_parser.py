@@ -15,13 +15,14 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from panna.formats.xml_stream import Element
     from panna.frames.frame import Frame
-    from panna.tools.xml_stream import Element
 
 DESCRIPTION = """\
 Turn the XML files of Quantum ESPRESSO's pw.x (versions 6 and 7: <prefix>.xml and
@@ -87,7 +88,7 @@ class QuantumEspressoXml(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Steps in their order, then the final block if it is a calculation of its own."""
-        from panna.tools.xml_stream import local_name, parts
+        from panna.formats.xml_stream import local_name, parts
 
         run = _Run()
         for part, consumed in parts(path, "espresso", NOT_NEEDED):

@@ -15,8 +15,9 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
-from panna.tools.text_stream import DamagedText, Lines, numbers, open_lines, without_compression
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.text_stream import DamagedText, Lines, numbers, open_lines, without_compression
+from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
     from panna.frames.frame import Frame

@@ -13,8 +13,9 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from panna.tools.parsing import Configuration, Reader, Remark, Unusable, run_parser
-from panna.tools.vasp_run import ENERGIES
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.vasp_run import ENERGIES
+from panna.tools.parsing import Reader, run_parser
 
 DESCRIPTION = """\
 Turn vasprun.xml and OUTCAR of VASP (versions 5 and 6, also with .gz or .xz) into one .example file
@@ -94,9 +95,9 @@ class Vasp(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Every ionic step."""
-        from panna.tools.vasp_outcar import outcar_steps
-        from panna.tools.vasp_xml import vasprun_steps
-        from panna.tools.xml_stream import beginning
+        from panna.formats.vasp_outcar import outcar_steps
+        from panna.formats.vasp_xml import vasprun_steps
+        from panna.formats.xml_stream import beginning
 
         if beginning(path, SNIFFED).lstrip().startswith(b"<"):
             label = _run_label(COMPRESSED.sub("", path.name))

@@ -15,9 +15,9 @@ import vasp_files as vf
 from parser_runs import parser_run
 
 from panna.errors import FrameError
-from panna.tools.vasp_outcar import outcar_steps
+from panna.formats.vasp_outcar import outcar_steps
+from panna.formats.vasp_xml import vasprun_steps
 from panna.tools.vasp_parser import main
-from panna.tools.vasp_xml import vasprun_steps
 
 NOT_CONVERGED = {"dpdata/OUTCAR.ch4.1step": {1}, "dpdata/OUTCAR.ch4.unconverged": {1}}
 TITANIA = ("Ti", "O", "O")

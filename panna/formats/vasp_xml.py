@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Remark, Unusable
-from panna.tools.vasp_run import (
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.vasp_run import (
     ENERGIES,
     PREDICTION,
     SETTINGS,
@@ -19,12 +19,12 @@ from panna.tools.vasp_run import (
     element,
     version_of,
 )
-from panna.tools.xml_stream import local_name, parts
+from panna.formats.xml_stream import local_name, parts
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from panna.tools.xml_stream import Element
+    from panna.formats.xml_stream import Element
 
 NOT_NEEDED = (
     "dos", "eigenvalues", "projected", "kpoints", "dynmat", "dielectricfunction", "primitive_cell",

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from panna.errors import FrameError
-from panna.tools.numbered_lines import NUMBER, Lines, NotText, Unreadable, numbers, words
-from panna.tools.qe_geometry import Geometry
+from panna.formats.numbered_lines import NUMBER, Lines, NotText, Unreadable, numbers, words
+from panna.formats.qe_geometry import Geometry
 
 HEAD = 200  # lines in which the name of the program is looked for
 

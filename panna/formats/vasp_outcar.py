@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from panna.errors import FrameError
-from panna.tools.parsing import Configuration, Remark, Unusable
-from panna.tools.vasp_run import (
+from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.vasp_run import (
     ENERGIES,
     PREDICTION,
     SETTINGS,
@@ -23,7 +23,7 @@ from panna.tools.vasp_run import (
     fortran_number,
     version_of,
 )
-from panna.tools.xml_stream import OPENERS
+from panna.formats.xml_stream import OPENERS
 
 if TYPE_CHECKING:
     import numpy as np

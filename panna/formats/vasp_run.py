@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from panna.errors import FrameError
+from panna.formats.configuration import Configuration, Unusable
 from panna.frames.elements import KNOWN, element_of
-from panna.tools.parsing import Configuration, Unusable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
-from panna.tools.text_stream import Lines, numbers
+from panna.formats.text_stream import Lines, numbers
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,9 +7,9 @@ import re
 import numpy as np
 
 from panna.errors import FrameError
+from panna.formats.numbered_lines import NUMBER, Lines, Unreadable, numbers
 from panna.frames.elements import element_of
 from panna.frames.units import BOHR, LENGTH
-from panna.tools.numbered_lines import NUMBER, Lines, Unreadable, numbers
 
 # Half a unit of the last digit is 5e-7 for the cell and 5e-8 for the positions in the header, both
 # in units of alat. What is printed elsewhere with more digits is the same within these.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panna.errors import FrameError
+from panna.formats.text_stream import Lines, open_lines
 from panna.text import listed
-from panna.tools.text_stream import Lines, open_lines
 
 TABLE_FOLLOWS = ("Per MPI rank memory allocation", "Memory usage per processor")
 NORMALISED = re.compile(r"thermo_modify\s.*\bnorm\s+(yes|on|true)\b")

@@ -1,0 +1,1 @@
+"""Files of other programs, one configuration at a time, for the parsers in panna/tools."""

@@ -1,0 +1,42 @@
+"""What comes out of a file of another program: frames, those that cannot be used, and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from panna.frames.frame import Frame
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A frame of a file.
+
+    frame: in angstrom and eV; its name is not looked at.
+    number: from 1, within the file; None for the only one, named as the file is.
+    facts: informative entries of the example, such as {"program": "PWSCF 7.2"}.
+    consumed: bytes of the file that have been read, for the progress.
+    """
+
+    frame: Frame
+    number: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    consumed: int = 0
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A frame that is left out; where: "step 3"."""
+
+    where: str
+    reason: str
+    consumed: int = 0
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a file that its user should know; said once for all files."""
+
+    text: str
