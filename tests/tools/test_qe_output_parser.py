@@ -10,7 +10,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from panna.formats.qe_output_parser import main
+from panna.tools.qe_output_parser import main
 from parser_runs import parser_run
 
 from panna.errors import FrameError
