@@ -10,12 +10,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from panna.tools.qe_output_parser import main
 from parser_runs import parser_run
 
 from panna.errors import FrameError
 from panna.formats.qe_output import steps
 from panna.frames.units import BOHR, RYDBERG
+from panna.tools.qe_output_parser import main
 from panna.tools.qe_parser import main as xml_main
 
 ASE_RYDBERG = 13.60569193  # eV, of CODATA 2006, which ASE multiplies the text with
