@@ -34,6 +34,10 @@ from panna.frames.frame import SHORTEST_VECTOR, Frame
 from panna.frames.units import ENERGY, LENGTH, factor
 
 SUFFIX = ".example"
+KEYS = frozenset(
+    "key atoms energy lattice_vectors unit_of_length atomic_position_unit atomic_coordinates "
+    "per_atom_energy pbc virial group weight".split()
+)
 
 
 class ExampleWarning(UserWarning):
@@ -51,11 +55,18 @@ def read_example(path: str | Path) -> Frame:
     Warns:
       ExampleWarning: a unit is missing and eV or angstrom is assumed.
     """
+    return read_example_and_facts(path)[0]
+
+
+def read_example_and_facts(path: str | Path) -> tuple[Frame, dict[str, Any]]:
+    """As `read_example`, with the informative entries of the file, such as `source`."""
     path = Path(path)
     try:
-        return _frame(_load(path), key_of(path))
+        content = _load(path)
+        frame = _frame(content, key_of(path))
     except FrameError as error:
         raise FrameError(f"{path}: {error}") from error
+    return frame, {key: value for key, value in content.items() if key not in KEYS}
 
 
 def write_example(
@@ -140,7 +151,7 @@ def _length(content: dict[str, Any]) -> float:
     if unit is None:
         # No file name in the text: Python shows a repeated warning once, not once a file.
         warnings.warn(
-            "a .example file has no unit_of_length: read as angstrom", ExampleWarning, stacklevel=4
+            "a .example file has no unit_of_length: read as angstrom", ExampleWarning, stacklevel=5
         )
         unit = "angstrom"
     return factor(LENGTH, unit, "unit_of_length")
@@ -214,7 +225,7 @@ def _quantity(content: dict[str, Any], key: str) -> tuple[Any, float]:
         raise FrameError(f"{key}: found {_short(entry)}, expected [value, unit]")
     if len(entry) == 1:
         warnings.warn(
-            f"a .example file has no unit of {key}: read as eV", ExampleWarning, stacklevel=5
+            f"a .example file has no unit of {key}: read as eV", ExampleWarning, stacklevel=6
         )
         return entry[0], 1.0
     return entry[0], factor(ENERGY, entry[1], f"{key}: unit")

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
+from panna.frames.criteria import (
+    CLOSE,
+    FACTOR,
+    FEW,
+    LEAST_ENERGY_SPREAD,
+    LEAST_FORCE_SPREAD,
+    NORMAL,
+)
 from panna.text import counted
 from panna.training.scaling import constant_components
 from panna.training.statistics import Statistics
 
-CLOSE = 0.6  # of the sum of the covalent radii; strongly compressed metals come down to 0.64
-FACTOR = 20.0  # robust standard deviations from the median that make an outlier
-# The robust standard deviation is taken to be at least so much: below it, deviations do no harm.
-LEAST_ENERGY_SPREAD = 1e-3  # eV/atom
-LEAST_FORCE_SPREAD = 0.5  # eV/angstrom
-FEW = 0.05  # outliers are at most this part of the frames: more are a kind of frames of their own
-NORMAL = 1.4826  # standard deviation of a normal distribution over its MAD
 SHOWN = 3
 
 Names = Callable[[np.ndarray], list[str]]
@@ -193,7 +194,7 @@ def _as(frames: np.ndarray, names: Names) -> list[str]:
 def _outlying_energies(per_atom: np.ndarray, names: Names) -> list[str]:
     """per_atom: (F,) eV/atom, reference energies removed."""
     shifts = per_atom - np.median(per_atom)
-    frames, spread = _outliers(shifts, LEAST_ENERGY_SPREAD)
+    frames, spread = outliers(shifts, LEAST_ENERGY_SPREAD)
     if not len(frames):
         return []
     details = [f"{shifts[frame]:+.3g} eV/atom" for frame in frames]
@@ -208,7 +209,7 @@ def _outlying_energies(per_atom: np.ndarray, names: Names) -> list[str]:
 def _outlying_forces(largest: np.ndarray, names: Names) -> list[str]:
     """largest: (F,) length of the largest force of each frame, eV/angstrom."""
     shifts = np.maximum(largest - np.median(largest), 0.0)
-    frames, _ = _outliers(shifts, LEAST_FORCE_SPREAD, largest)
+    frames, _ = outliers(shifts, LEAST_FORCE_SPREAD, largest)
     if not len(frames):
         return []
     details = [f"{largest[frame]:.3g} eV/angstrom" for frame in frames]
@@ -220,8 +221,11 @@ def _outlying_forces(largest: np.ndarray, names: Names) -> list[str]:
     ]
 
 
-def _outliers(
-    shifts: np.ndarray, least: float, values: np.ndarray | None = None
+def outliers(
+    shifts: np.ndarray,
+    least: float,
+    values: np.ndarray | None = None,
+    factor: float = FACTOR,
 ) -> tuple[np.ndarray, float]:
     """Numbers of the outliers, the worst first, and the robust standard deviation.
 
@@ -229,13 +233,14 @@ def _outliers(
       shifts: (F,) from the median.
       least: lower limit of the standard deviation.
       values: whose deviation is meant, if not that of the shifts.
+      factor: robust standard deviations that make an outlier.
     """
     values = shifts if values is None else values
     mad = np.median(np.abs(values - np.median(values)))
     spread = max(NORMAL * float(mad), least)
     size = np.abs(shifts)
     order = np.argsort(-size, kind="stable")
-    frames = order[size[order] > FACTOR * spread]
+    frames = order[size[order] > factor * spread]
     return (frames if len(frames) <= FEW * len(shifts) else frames[:0]), spread
 
 
