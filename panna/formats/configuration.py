@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from panna.frames.frame import Frame
 
 
@@ -37,6 +39,19 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about a file that its user should know; said once for all files."""
+    """Something about a file that its user should know; said once, with the number of files."""
 
     text: str
+
+
+def virial_of_stress(stress: np.ndarray, cell: np.ndarray, unit: float) -> np.ndarray:
+    """The virial, (3, 3) in eV, of the stress as most programs print it.
+
+    Args:
+      stress: (3, 3), positive under compression. Its antisymmetric part is rounding, and dropped.
+      cell: (3, 3), lattice vectors as rows.
+      unit: eV in the unit of the stress times the unit of the volume.
+    """
+    import numpy as np
+
+    return (stress + stress.T) / 2 * (abs(np.linalg.det(cell)) * unit)

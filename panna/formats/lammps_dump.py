@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
-from panna.formats.text_stream import Lines, numbers
+from panna.frames.text_lines import Lines, numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ def read_snapshot(lines: Lines, snapshot: Snapshot) -> str | None:
       FrameError: it is not complete, or something else than a snapshot.
     """
     told = None
-    for line in lines:
+    for line in map(str.strip, lines):
         if line == "ITEM: UNITS":
             told = _next(lines, "the units")
             check_units(told, "ITEM: UNITS")
@@ -72,23 +72,19 @@ def read_snapshot(lines: Lines, snapshot: Snapshot) -> str | None:
             _read_rows(lines, snapshot)
             return told
         else:
-            raise FrameError(
-                f"line {lines.number}: {line[:40]!r} found; is it a text dump of atoms?"
-            )
+            raise FrameError(f"{lines.where}: {line[:40]!r} found; is it a text dump of atoms?")
     raise FrameError("the file ends before the atoms of the snapshot")
 
 
 def _read_rows(lines: Lines, snapshot: Snapshot) -> None:
     for name, value in (("TIMESTEP", snapshot.step), ("NUMBER OF ATOMS", snapshot.atoms)):
         if value is None:
-            raise FrameError(f"line {lines.number}: no ITEM: {name} before the atoms")
+            raise FrameError(f"{lines.where}: no ITEM: {name} before the atoms")
     if not snapshot.bounds:
-        raise FrameError(f"line {lines.number}: no ITEM: BOX BOUNDS before the atoms")
+        raise FrameError(f"{lines.where}: no ITEM: BOX BOUNDS before the atoms")
     if len(set(snapshot.columns)) < len(snapshot.columns):
-        raise FrameError(
-            f"line {lines.number}: a column occurs twice: {' '.join(snapshot.columns)}"
-        )
-    for line in lines:
+        raise FrameError(f"{lines.where}: a column occurs twice: {' '.join(snapshot.columns)}")
+    for line in map(str.strip, lines):
         if line.startswith("ITEM:"):
             lines.put_back(line)
             break
@@ -97,7 +93,7 @@ def _read_rows(lines: Lines, snapshot: Snapshot) -> None:
         words = line.split()
         if len(words) != len(snapshot.columns):
             raise FrameError(
-                f"line {lines.number}: {len(words)} values found, {len(snapshot.columns)} "
+                f"{lines.where}: {len(words)} values found, {len(snapshot.columns)} "
                 f"expected ({' '.join(snapshot.columns)})"
             )
         snapshot.rows.append(words)
@@ -111,7 +107,7 @@ def _next(lines: Lines, what: str) -> str:
     line = next(lines, None)
     if line is None:
         raise FrameError(f"the file ends where {what} should be")
-    return line
+    return line.strip()
 
 
 def _whole(text: str, what: str) -> int:
@@ -122,7 +118,7 @@ def _whole(text: str, what: str) -> int:
 
 def skip_to_snapshot(lines: Lines) -> None:
     """Go to the first line of the next snapshot, or to the end."""
-    for line in lines:
+    for line in map(str.strip, lines):
         if line in ("ITEM: TIMESTEP", "ITEM: UNITS", "ITEM: TIME"):
             lines.put_back(line)
             return
@@ -201,10 +197,7 @@ def box(snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray, tuple[bool, ...]]:
     if tuple(form) not in kinds:
         raise FrameError(f"ITEM: BOX BOUNDS {' '.join(form)}: a kind of box that is not known")
     width = kinds[tuple(form)]
-    for row in snapshot.bounds:
-        if len(row) != width:
-            raise FrameError(f"box: {len(row)} numbers found, {width} expected")
-    values = np.array([numbers(row, "box") for row in snapshot.bounds])
+    values = np.array([numbers(row, "box", width) for row in snapshot.bounds])
     pbc = tuple(word == "pp" for word in boundaries)
     if width == 4:
         return values[:, :3], values[:, 3], pbc

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panna.errors import FrameError
-from panna.formats.text_stream import Lines, open_lines
+from panna.frames.text_lines import Lines
 from panna.text import listed
 
 TABLE_FOLLOWS = ("Per MPI rank memory allocation", "Memory usage per processor")
@@ -85,14 +85,14 @@ def read_log(path: Path) -> ThermoLog:
     """
     log = ThermoLog(path)
     try:
-        with open_lines(path) as lines:
-            for line in lines:
+        with Lines.open(path) as lines:
+            for line in map(str.strip, lines):
                 if line.startswith(TABLE_FOLLOWS):
                     for row in _table(lines, log):
                         log.add(row)
                 elif NORMALISED.match(line):
                     raise FrameError(
-                        f"line {lines.number}: {line[:60]!r}: energies are per atom, those of "
+                        f"{lines.where}: {line[:60]!r}: energies are per atom, those of "
                         "the whole system expected"
                     )
                 elif found := ADDING.match(line):
@@ -105,7 +105,7 @@ def read_log(path: Path) -> ThermoLog:
 def _table(lines: Lines, log: ThermoLog) -> Iterator[dict[str, str]]:
     """The rows with an energy, from the titles to the end of the run."""
     header: list[str] = []
-    for line in lines:
+    for line in map(str.strip, lines):
         if line.startswith("Loop time"):
             found = re.search(r"with (\d+) atoms", line)
             log.atoms |= {int(found[1])} if found else set()
@@ -115,7 +115,7 @@ def _table(lines: Lines, log: ThermoLog) -> Iterator[dict[str, str]]:
             return
         if re.match(r"-+ Step +-?\d+", line):
             raise FrameError(
-                f"line {lines.number}: multi-line thermo output is not read; use thermo_style "
+                f"{lines.where}: multi-line thermo output is not read; use thermo_style "
                 "custom step pe, or convert it"
             )
         if line.startswith("keywords:"):

@@ -7,8 +7,9 @@ import re
 import numpy as np
 
 from panna.errors import FrameError
-from panna.formats.numbered_lines import NUMBER, Lines, Unreadable, numbers
+from panna.formats.qe_rows import NUMBER, numbers, rows
 from panna.frames.elements import element_of
+from panna.frames.text_lines import Lines, Unreadable
 from panna.frames.units import BOHR, LENGTH
 
 # Half a unit of the last digit is 5e-7 for the cell and 5e-8 for the positions in the header, both
@@ -121,10 +122,10 @@ class Geometry:
         """Positions in units of alat; where more precise ones agree with them, those are kept."""
         try:
             alat = self._known_alat()
-            rows = self.lines.rows(SITE, self.most_rows)
-            species = tuple(_element(row[1], where) for where, row in rows)
-            values = [numbers(row[2], 3, where) for where, row in rows]
-            self.check_count(len(rows), "positions")
+            sites = rows(self.lines, SITE, self.most_rows)
+            species = tuple(_element(row[1], where) for where, row in sites)
+            values = [numbers(row[2], 3, where) for where, row in sites]
+            self.check_count(len(sites), "positions")
         except Unreadable:
             raise
         except FrameError as error:
@@ -145,8 +146,8 @@ class Geometry:
             if unit == "alat" and value:  # with more digits than in the header
                 self._alat = numbers(value, 1, self.lines.where)[0] * BOHR
             scale = self._scale(unit or "alat")
-            rows = [numbers(next(self.lines, ""), 3, self.lines.where) for _ in range(3)]
-            cell = np.array(rows) * scale
+            vectors = [numbers(next(self.lines, ""), 3, self.lines.where) for _ in range(3)]
+            cell = np.array(vectors) * scale
             self._check_volume(cell)
         except Unreadable:
             raise
@@ -162,10 +163,10 @@ class Geometry:
             scale = None if unit == "crystal" else self._scale(unit)
             if scale is None and self.cell is None:
                 raise FrameError(f"{self.lines.where}: positions in a cell that is not known")
-            rows = self.lines.rows(ATOM, self.most_rows)
-            species = tuple(_element(row[1], where) for where, row in rows)
-            values = [_position(row[2], where) for where, row in rows]
-            self.check_count(len(rows), "positions")
+            atoms = rows(self.lines, ATOM, self.most_rows)
+            species = tuple(_element(row[1], where) for where, row in atoms)
+            values = [_position(row[2], where) for where, row in atoms]
+            self.check_count(len(atoms), "positions")
         except Unreadable:
             raise
         except FrameError as error:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from panna.errors import FrameError
-from panna.formats.numbered_lines import NUMBER, Lines, NotText, Unreadable, numbers, words
 from panna.formats.qe_geometry import Geometry
+from panna.formats.qe_rows import NUMBER, numbers, rows, words
+from panna.frames.text_lines import Lines, NotText, Unreadable
 
 HEAD = 200  # lines in which the name of the program is looked for
 
@@ -97,7 +98,7 @@ class Step:
 def is_output_of_pw(path: Path) -> bool:
     """Whether a file begins as pw.x does; also for one that cannot be read, so that it is told."""
     try:
-        with Lines(path) as lines:
+        with Lines.open(path, "replace") as lines:
             names = (PROGRAM.match(line) for line in islice(lines, HEAD))
             return any(name is not None and name[1] == "PWSCF" for name in names)
     except NotText:
@@ -116,7 +117,7 @@ def steps(path: Path) -> Iterator[Step]:
       FrameError: at the end: the reasons why pw.x did not come to a good end, or why this is no
         output of pw.x.
     """
-    with Lines(path) as lines:
+    with Lines.open(path, "replace") as lines:
         yield from _Output(lines).steps()
 
 
@@ -296,12 +297,12 @@ class _Output:
         if step is None or step.closed:
             return
         try:
-            rows = self.lines.rows(FORCE, self.run.geometry.most_rows)
-            for expected, (where, row) in enumerate(rows, start=1):
+            found = rows(self.lines, FORCE, self.run.geometry.most_rows)
+            for expected, (where, row) in enumerate(found, start=1):
                 if row[1].isdecimal() and int(row[1]) != expected:
                     raise FrameError(f"{where}: force on atom {row[1]} found, {expected} expected")
-            step.forces = np.array([numbers(row[2], 3, where) for where, row in rows])
-            self.run.geometry.check_count(len(rows), "forces")
+            step.forces = np.array([numbers(row[2], 3, where) for where, row in found])
+            self.run.geometry.check_count(len(found), "forces")
         except Unreadable:
             step.forces = None
             raise
@@ -314,8 +315,8 @@ class _Output:
         if step is None or step.closed:
             return
         try:
-            rows = [numbers(next(self.lines, ""), 3, self.lines.where, True) for _ in range(3)]
-            step.stress = np.array(rows)
+            found = [numbers(next(self.lines, ""), 3, self.lines.where, True) for _ in range(3)]
+            step.stress = np.array(found)
         except Unreadable:
             raise
         except FrameError as error:
@@ -364,7 +365,7 @@ class _Output:
         run.kinds = step.kinds
         step.facts, step.notes = run.facts(), tuple(run.notes)
         step.facts["source_line"] = step.line
-        step.consumed = self.lines.consumed
+        step.consumed = self.lines.consumed()
         if last and self.number == 1 and run.calculation == "scf":
             step.number = None
         self.ready.append(step)

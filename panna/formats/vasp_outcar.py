@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
 from panna.formats.configuration import Configuration, Remark, Unusable
@@ -20,10 +18,9 @@ from panna.formats.vasp_run import (
     Run,
     configuration,
     element,
-    fortran_number,
     version_of,
 )
-from panna.formats.xml_stream import OPENERS
+from panna.frames.text_lines import Lines, Unreadable, number, numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,11 +38,11 @@ TITLE = re.compile(r"^\s*TITEL\s*=\s*(.+)")
 POTCAR = re.compile(r"^\s*POTCAR:\s*(.+)")  # each type once, in order, then some again
 LABEL = re.compile(r"^\s*VRHFIN\s*=\s*([A-Za-z]+)")
 
-STEP_BEGINS = re.compile(rb"- Iteration|FORCE on cell|TOTAL-FORCE|General timing")
-# Lines of interest in an ionic step; the others are not even decoded.
+STEP_BEGINS = re.compile(r"- Iteration|FORCE on cell|TOTAL-FORCE|General timing")
+# Lines of interest in an ionic step.
 MARK = re.compile(
-    rb"- Iteration|TOTAL-FORCE|direct lattice vectors|in kB|free  energy|energy  without entropy"
-    rb"|energy-change|EDIFF was not|number of electron|FORCE on cell|General timing"
+    r"- Iteration|TOTAL-FORCE|direct lattice vectors|in kB|free  energy|energy  without entropy"
+    r"|energy-change|EDIFF was not|number of electron|FORCE on cell|General timing"
 )
 PREDICTED = re.compile(r"ML FORCE on cell|TOTAL-FORCE.*\(ML\)|ML TOTEN|ML energy")
 FREE = re.compile(rf"^\s*free  energy\s+(ML )?TOTEN\s*={NUMBER} eV")
@@ -68,66 +65,35 @@ def outcar_steps(path: Path, energy: str) -> Iterator[Configuration | Unusable |
     Raises:
       FrameError: not an OUTCAR, or cut off; the steps before that are good.
     """
-    with open(path, "rb") as raw:
-        opener: Any = OPENERS.get(path.suffix.lower())
-        lines = _Lines(opener(raw, "rb") if opener else raw, raw.tell)
+    with _CompleteLines.open(path, "replace", LONGEST_LINE) as lines:
         run = _header(lines)
         yield from _Steps(run, energy, lines).read()
 
 
-class _Lines:
-    """The complete lines of a file, as bytes; what is too long to matter comes as empty.
+class _CompleteLines(Lines):
+    """What is too long to matter comes as an empty line.
 
-    A last line without end is not given: a number in it may be cut off. Where a file cannot be
-    read any further, `trouble` says why, and it ends there.
+    A last line without end is not given: a number in it may be cut off.
     """
 
-    def __init__(self, data: IO[bytes], consumed: Callable[[], int]) -> None:
-        self.data = data
-        self.consumed = consumed
-        self.number = 0
-        self.trouble = ""
-        self.returned: bytes | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self.returned is not None:
-            line, self.returned = self.returned, None
-            return line
-        line = rest = self._piece()
-        while rest and not rest.endswith(b"\n"):
-            rest = self._piece()
-        if not rest:
-            raise StopIteration
-        self.number += 1
-        return line if line is rest else b""
-
-    def _piece(self) -> bytes:
-        try:
-            return self.data.readline(LONGEST_LINE)
-        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            self.trouble = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-            return b""
-
-    def text(self) -> str:
-        """The next line, decoded; empty at the end of the file."""
-        return next(self, b"").decode("latin-1")
+    def read(self) -> str:
+        line = rest = self.piece()
+        while rest and not rest.endswith("\n"):
+            rest = self.piece()
+        return line if line is rest else rest and "\n"
 
 
 # -- what stands before the first step -------------------------------------------------------------
 
 
-def _header(lines: _Lines) -> Run:
+def _header(lines: Lines) -> Run:
     """Everything up to the first line of a step, which stays to be read."""
     run = Run()
     titles: list[str] = []
     labels: list[str] = []
     listing: list[str] = []
     counts, announced = "", 0
-    for line in lines:
-        text = line.decode("latin-1")
+    for text in lines:
         if not run.version:
             if found := PROGRAM.match(text):
                 run.version = version_of(found[1])
@@ -137,7 +103,7 @@ def _header(lines: _Lines) -> Run:
         if found := SETTING.match(text):
             # The first is from INCAR, with all its digits; EDIFF is rounded to one later.
             value = found[2].strip("\x00")
-            if found[1] not in ("NELM", "EDIFF") or fortran_number(value) is not None:
+            if found[1] not in ("NELM", "EDIFF") or number(value) is not None:
                 run.settings.setdefault(found[1], value)
         elif found := TITLE.match(text):
             titles.append(found[1].strip())
@@ -149,14 +115,11 @@ def _header(lines: _Lines) -> Run:
             announced = int(found[1])
         elif found := COUNTS.match(text):
             counts = found[1]
-        elif STEP_BEGINS.search(line):
-            lines.returned = line
+        elif STEP_BEGINS.search(text):
+            lines.put_back(text)
             break
     if not run.version:
-        raise FrameError(
-            lines.trouble
-            or "no line that names the version of VASP (vasp.5.4.4 ...): not an OUTCAR"
-        )
+        raise FrameError("no line that names the version of VASP (vasp.5.4.4 ...): not an OUTCAR")
     _species(run, titles or listing, labels, counts, announced)
     return run
 
@@ -205,12 +168,11 @@ class _Steps:
     same geometry follow, the prediction counts for nothing.
     """
 
-    def __init__(self, run: Run, energy: str, lines: _Lines) -> None:
+    def __init__(self, run: Run, energy: str, lines: Lines) -> None:
         self.run = run
         self.energy = energy
         self.lines = lines
         self.done = 0
-        self.warned = False
         self._begin()
 
     def _begin(self, predicted: bool = False) -> None:
@@ -221,13 +183,28 @@ class _Steps:
 
     def read(self) -> Iterator[Configuration | Unusable | Remark]:
         """All steps, then FrameError if the file is cut off."""
-        for line in self.lines:
-            if not MARK.search(line):
+        try:
+            closed, reason = (yield from self._whole_steps()), ""
+        except Unreadable as error:
+            closed, reason = False, str(error)
+        if closed:
+            return
+        if self._complete():
+            yield from self._finished()
+        raise FrameError(
+            reason
+            or f"it ends at {self.lines.where}, without the closing lines of VASP: the run was "
+            "stopped, or the file is cut off"
+        )
+
+    def _whole_steps(self) -> Generator[Configuration | Unusable | Remark, None, bool]:
+        """Steps that another one, or the end of the run, follows; whether the run has ended."""
+        for text in self.lines:
+            if not MARK.search(text):
                 continue
-            text = line.decode("latin-1")
             if "General timing" in text:
                 yield from self._finished()
-                return
+                return True
             if PREDICTED.search(text):
                 if not self.predicted or (self.settled and not OTHERS.match(text)):
                     yield from self._finished()
@@ -240,13 +217,9 @@ class _Steps:
                 self._take(text)
             except FrameError as error:
                 self.problem = self.problem or str(error)
-        if self._complete():
-            yield from self._finished()
-        raise FrameError(
-            self.lines.trouble
-            or f"it ends at line {self.lines.number}, without the closing lines of VASP: the run "
-            "was stopped, or the file is cut off"
-        )
+                if isinstance(error, Unreadable):
+                    raise
+        return False
 
     def _has_results(self) -> bool:
         return bool(self.step.energies) or self.step.forces is not None or bool(self.problem)
@@ -265,8 +238,7 @@ class _Steps:
             reason = PREDICTION if self.predicted else self.problem
             yield Unusable(f"step {self.done}", reason, consumed)
         else:
-            if not self.warned and not self.run.tells_convergence(self.step):
-                self.warned = True
+            if not self.run.tells_convergence(self.step):
                 yield Remark(UNCHECKED)
             yield configuration(self.run, self.step, self.done, self.energy, consumed)
 
@@ -278,7 +250,7 @@ class _Steps:
         elif "- Iteration" in text:
             step.electronic_steps += 1
         elif found := CHANGE.search(text):
-            step.change = fortran_number(found[1])
+            step.change = number(found[1])
         elif "EDIFF was not" in text:
             step.gave_up = True
         elif "number of electron" in text:
@@ -298,7 +270,7 @@ class _Steps:
     def _lattice(self) -> np.ndarray:
         import numpy as np
 
-        rows = [LATTICE_NUMBER.findall(self.lines.text())[:3] for _ in range(3)]
+        rows = [LATTICE_NUMBER.findall(next(self.lines, ""))[:3] for _ in range(3)]
         if any(len(row) != 3 for row in rows):
             raise FrameError(f"direct lattice vectors: three rows of three expected, {rows} found")
         return np.array(rows, dtype=float)
@@ -307,12 +279,12 @@ class _Steps:
         """The six first columns; runs with dispersion have more."""
         import numpy as np
 
-        self.lines.text()
+        next(self.lines, "")
         count = len(self.run.species)
         table = np.empty((count, 6))
         for row in range(count):
-            words = self.lines.text().split()[:6]
-            values = [fortran_number(word) for word in words]
+            words = next(self.lines, "").split()[:6]
+            values = [number(word) for word in words]
             if len(values) != 6 or None in values:
                 found = " ".join(words) or "nothing"
                 raise FrameError(
@@ -320,7 +292,7 @@ class _Steps:
                     "numbers expected"
                 )
             table[row] = values
-        if not self.lines.text().startswith(" ---"):
+        if not next(self.lines, "").startswith(" ---"):
             raise FrameError(f"positions and forces: more than {count} rows")
         return table[:, :3], table[:, 3:]
 
@@ -337,13 +309,10 @@ def _stress(text: str) -> np.ndarray:
 
 
 def _energy(text: str) -> float:
-    value = fortran_number(text)
-    if value is None:
-        raise FrameError(f"energy: {text!r} is not a number")
-    return value
+    return numbers([text], "energy")[0]
 
 
 def _moment(text: str) -> tuple[float, ...]:
     found = MOMENT.search(text)
-    values = [fortran_number(word) for word in found[1].split()] if found else []
+    values = [number(word) for word in found[1].split()] if found else []
     return tuple(value for value in values if value is not None)

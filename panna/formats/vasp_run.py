@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from panna.errors import FrameError
-from panna.formats.configuration import Configuration, Unusable
+from panna.formats.configuration import Configuration, Unusable, virial_of_stress
 from panna.frames.elements import KNOWN, element_of
+from panna.frames.text_lines import number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class Run:
 
     def number(self, name: str) -> float | None:
         """A setting; None where it is missing or no number."""
-        return fortran_number(self.settings.get(name, ""))
+        return number(self.settings.get(name, ""))
 
     def switch(self, name: str) -> bool:
         """A logical setting; False where it is missing."""
@@ -180,8 +180,6 @@ def check_convergence(run: Run, step: IonicStep) -> None:
 
 
 def _frame(run: Run, step: IonicStep, energy: str) -> Frame:
-    import numpy as np
-
     from panna.frames.frame import Frame
     from panna.frames.units import FOREIGN_STRESS
 
@@ -195,8 +193,7 @@ def _frame(run: Run, step: IonicStep, energy: str) -> Frame:
     virial = None
     # With ISIF = 1 only the trace is computed.
     if step.stress is not None and run.number("ISIF") != 1 and step.stress.any():
-        volume = abs(np.linalg.det(step.cell))
-        virial = (step.stress + step.stress.T) / 2 * (volume * FOREIGN_STRESS["kbar"])
+        virial = virial_of_stress(step.stress, step.cell, FOREIGN_STRESS["kbar"])
     return Frame(
         species=run.species,
         positions=step.positions,
@@ -229,12 +226,3 @@ def version_of(text: str) -> str:
     """The version without the name of the build; empty if there is none."""
     found = VERSION.match(text.strip())
     return found[0] if found else ""
-
-
-def fortran_number(text: str) -> float | None:
-    """A number as Fortran writes or reads it (1.0d-6); None for anything else."""
-    with suppress(ValueError):
-        return float(text)
-    with suppress(ValueError):
-        return float(re.sub("[dD]", "e", text))
-    return None

@@ -20,6 +20,7 @@ from panna.formats.vasp_run import (
     version_of,
 )
 from panna.formats.xml_stream import local_name, parts
+from panna.frames.text_lines import numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,6 @@ def vasprun_steps(path: Path, energy: str) -> Iterator[Configuration | Unusable 
     """
     run = Run()
     number = predictions = 0
-    said: set[str] = set()
     for part, consumed in parts(path, "modeling", NOT_NEEDED):
         name = local_name(part)
         if name == "generator":
@@ -61,12 +61,7 @@ def vasprun_steps(path: Path, energy: str) -> Iterator[Configuration | Unusable 
             yield Unusable(f"prediction {predictions}", PREDICTION, consumed)
         elif name == "calculation":
             number += 1
-            for item in _calculation(part, run, number, energy, consumed):
-                if not isinstance(item, Remark):
-                    yield item
-                elif item.text not in said:
-                    said.add(item.text)
-                    yield item
+            yield from _calculation(part, run, number, energy, consumed)
 
 
 def _calculation(
@@ -153,10 +148,7 @@ def _energies(block: Element) -> dict[str, float]:
     for name, spelling in FIELDS.items():
         text = block.findtext(f"i[@name='{spelling}']")
         if text is not None:
-            try:
-                found[name] = float(text)
-            except ValueError as error:
-                raise FrameError(f"{spelling}: {error}") from error
+            found[name] = numbers(text.split(), spelling, 1)[0]
     return found
 
 
@@ -210,10 +202,4 @@ def _numbers(table: Element, rows: int) -> np.ndarray:
     lines = [(line.text or "").split() for line in table.findall("v")]
     if len(lines) != rows:
         raise FrameError(f"{name}: {len(lines)} rows found, {rows} expected")
-    try:
-        values = np.array([[float(word) for word in words] for words in lines])
-    except ValueError as error:
-        raise FrameError(f"{name}: {error}") from error
-    if values.shape != (rows, 3):
-        raise FrameError(f"{name}: three numbers in each row expected")
-    return values
+    return np.array([numbers(words, name, 3) for words in lines])

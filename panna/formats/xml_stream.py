@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
+from panna.frames.text_lines import READ_ERRORS, damaged, open_data
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
-
-OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[Element, int]]:
@@ -32,9 +28,8 @@ def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[E
     """
     from lxml import etree
 
-    opener: Any = OPENERS.get(path.suffix.lower(), open)
     try:
-        with open(path, "rb") as raw, opener(raw, "rb") if opener is not open else raw as data:
+        with open_data(path) as (data, consumed):
             depth = 0
             events = etree.iterparse(
                 data, ("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
@@ -47,7 +42,7 @@ def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[E
                     continue
                 depth -= 1
                 if depth == 1:
-                    yield element, raw.tell()
+                    yield element, consumed()
                 if depth == 1 or local_name(element) in drop:
                     element.clear()
                     while depth == 1 and element.getprevious() is not None:
@@ -55,22 +50,8 @@ def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[E
     except etree.XMLSyntaxError as error:
         reason = str(error).partition(" (<string>")[0].partition(f" ({path}")[0]
         raise FrameError(f"not complete, well-formed XML: {reason}") from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise FrameError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def beginning(path: Path, count: int) -> bytes:
-    """The first bytes of a file, of its content where it is compressed.
-
-    Raises:
-      FrameError: it cannot be read.
-    """
-    opener: Any = OPENERS.get(path.suffix.lower(), open)
-    try:
-        with opener(path, "rb") as data:
-            return data.read(count)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise FrameError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except READ_ERRORS as error:
+        raise damaged(error) from error
 
 
 def _check_root(element: Element, expected: str) -> None:

@@ -81,6 +81,7 @@ class AniHdf5(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "HDF5 file (.h5, .hdf5) of the ANI data sets"
+    endings = (".h5", ".hdf5")
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -102,8 +103,8 @@ class AniHdf5(Reader):
         self.levels: set[str] = set()
 
     def wants(self, path: Path) -> bool:
-        """By the name."""
-        return path.suffix.lower() in (".h5", ".hdf5")
+        """By the name; none that is compressed."""
+        return path.suffix.lower() in self.endings
 
     def plan(self) -> list[tuple[str, str]]:
         """Level and sign."""

@@ -14,6 +14,8 @@ if __name__ == "__main__" and not __package__:
 
 from panna.errors import FrameError
 from panna.formats.configuration import Configuration, Unusable
+from panna.frames.extxyz_stream import LONGEST_LINE, frame_texts
+from panna.frames.text_lines import Lines
 from panna.tools.parsing import Reader, run_parser
 
 QUANTITIES = ("energy", "forces", "stress", "virial")
@@ -43,6 +45,7 @@ class ExtxyzFiles(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = ".xyz or .extxyz file, compressed or not"
+    endings = (".xyz", ".extxyz")
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -71,32 +74,18 @@ class ExtxyzFiles(Reader):
         )
         self.frames = ExtxyzReader(convention, energy_required=not args.no_energy)
 
-    def wants(self, path: Path) -> bool:
-        """By the name."""
-        from panna.frames.extxyz_stream import is_extxyz
-
-        return is_extxyz(path)
-
-    def stem(self, path: Path) -> str:
-        """Without the endings."""
-        from panna.frames.extxyz_stream import stem_of
-
-        return stem_of(path)
-
     def read(self, path: Path) -> Iterator[Configuration | Unusable]:
         """One frame at a time, in constant memory."""
-        from panna.frames.extxyz_stream import frame_texts, open_extxyz
-
-        with open_extxyz(path) as (stream, position):
-            for text in frame_texts(stream):
+        with Lines.open(path, longest=LONGEST_LINE) as lines:
+            for text in frame_texts(lines):
                 try:
                     frame = self.frames.frame(text, "")
                 except FrameError as error:
                     where = f"frame {text.number} (line {text.line})"
-                    yield Unusable(where, str(error), position())
+                    yield Unusable(where, str(error), lines.consumed())
                     continue
                 facts = {"source_line": text.line}
-                yield Configuration(frame, text.number, facts, position())
+                yield Configuration(frame, text.number, facts, lines.consumed())
 
     def plan(self) -> list[tuple[str, str]]:
         """Keys and units."""

@@ -32,7 +32,7 @@ from panna.formats.lammps_dump import (
     skip_to_snapshot,
 )
 from panna.formats.lammps_log import ThermoLog, read_log
-from panna.formats.text_stream import DamagedText, open_lines, without_compression
+from panna.frames.text_lines import Lines, Unreadable, split_name
 from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ In folders, files named *.dump, *.lammpstrj, *.lammpsdump or dump.* are taken.
 example:
   panna_lammps_parser -i md.dump -o examples --log log.lammps --units metal --elements Si O"""
 
-ENDINGS = (".dump", ".lammpstrj", ".lammpsdump")
 FORCES = ("fx", "fy", "fz")
 DEFAULT_DIGITS = 6  # of LAMMPS' %g
 FEW_DIGITS = (
@@ -83,6 +82,7 @@ class LammpsDump(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "text dump of LAMMPS"
+    endings = (".dump", ".lammpstrj", ".lammpsdump")  # the 100 of dump.100 stays
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -117,14 +117,8 @@ class LammpsDump(Reader):
 
     def wants(self, path: Path) -> bool:
         """By the name."""
-        name = without_compression(path.name.lower())
-        return name.endswith(ENDINGS) or (name.startswith("dump.") and not name.endswith(".bin"))
-
-    def stem(self, path: Path) -> str:
-        """Without the ending; the 100 of dump.100 stays."""
-        name = without_compression(path.name)
-        ending = next((e for e in ENDINGS if name.lower().endswith(e)), "")
-        return name[: len(name) - len(ending)] or name
+        name, ending = split_name(path.name.lower(), (*self.endings, ".bin"))
+        return ending in self.endings or (name.startswith("dump.") and not ending)
 
     def plan(self) -> list[tuple[str, str]]:
         """Units, elements, and where energies come from."""
@@ -145,9 +139,9 @@ class LammpsDump(Reader):
         if log is not None and log.adding:
             styles = ", ".join(sorted(log.adding))
             yield Remark(f"the forces of the dump contain those of fix {styles}")
-        with open_lines(path) as lines:
-            while (line := next(lines, None)) is not None:
-                if not line:
+        with Lines.open(path) as lines:
+            for line in lines:
+                if not line.strip():
                     continue
                 lines.put_back(line)
                 number += 1
@@ -157,7 +151,7 @@ class LammpsDump(Reader):
                     told = read_snapshot(lines, snapshot)
                     units = _agreed(told, self.args.units) if told else units
                     frame = self._frame(snapshot, units, path, log)
-                except (DamagedText, WrongUnits):
+                except (Unreadable, WrongUnits):
                     raise
                 except FrameError as error:
                     yield Unusable(where, str(error), lines.consumed())

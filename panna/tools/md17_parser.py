@@ -70,6 +70,7 @@ class MolecularNpz(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = ".npz file of MD17, rMD17 or sGDML"
+    endings = (".npz",)
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -89,8 +90,8 @@ class MolecularNpz(Reader):
         self.used: dict[str, int] = {}
 
     def wants(self, path: Path) -> bool:
-        """By the name."""
-        return path.suffix.lower() == ".npz"
+        """By the name; none that is compressed once more."""
+        return path.suffix.lower() in self.endings
 
     def plan(self) -> list[tuple[str, str]]:
         """Units."""

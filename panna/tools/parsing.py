@@ -19,6 +19,7 @@ from panna.console import LeftOut, Progress, say, say_facts, say_notes
 from panna.errors import FileError, FrameError, run_program
 from panna.files import make_folder, sha256_of
 from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.frames.text_lines import split_name
 from panna.text import counted, listed
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """What one parser knows. `program` to `expected` are its words, the methods its work."""
+    """What one parser knows. `program` to `expected` are its words, the methods its work.
+
+    endings: of the names of its files, in lower case; .gz or .xz may follow.
+    """
 
     program = ""  # "qe_parser"
     title = ""  # "XML output of Quantum ESPRESSO to .example files"
     description = ""
     epilog = ""
     expected = ""  # "Quantum ESPRESSO .xml file"
+    endings: tuple[str, ...] = ()
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -44,12 +49,12 @@ class Reader:
         self.args = args
 
     def wants(self, path: Path) -> bool:
-        """Whether a file found in a folder is for this parser."""
-        raise NotImplementedError
+        """Whether a file found in a folder is for this parser: by its ending."""
+        return bool(split_name(path.name, self.endings)[1])
 
     def stem(self, path: Path) -> str:
         """What the names of its frames begin with."""
-        return path.stem
+        return split_name(path.name, self.endings)[0]
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """The frames of a file, in its order.
@@ -120,7 +125,7 @@ class _Conversion:
     written: int = 0
     present: int = 0
     left_out: LeftOut = field(default_factory=LeftOut)
-    remarks: dict[str, list[str]] = field(default_factory=dict)
+    remarks: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def file(self, source: _Source, progress: Progress) -> None:
         """Convert the frames of a file."""
@@ -153,7 +158,7 @@ class _Conversion:
         position = taken = 0
         for item in self.reader.read(source.path):
             if isinstance(item, Remark):
-                self.remarks.setdefault(item.text, []).append(str(source.path))
+                self.remarks.setdefault(item.text, {})[str(source.path)] = None
                 continue
             position += 1
             if (position - 1) % self.args.every:
@@ -303,7 +308,7 @@ def _say_result(args: argparse.Namespace, conversion: _Conversion) -> None:
     for warning in survey.warnings():
         say(f"warning: {warning}")
     for text, files in conversion.remarks.items():
-        say(f"warning: {text} ({counted(len(files), 'file')}, first: {files[0]})")
+        say(f"warning: {text} ({counted(len(files), 'file')}, first: {next(iter(files))})")
     conversion.left_out.say_reasons(str(conversion.left_out.count))
     if survey.frames:
         species = ", ".join(sorted(survey.species))

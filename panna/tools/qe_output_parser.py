@@ -13,15 +13,12 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.configuration import Configuration, Remark, Unusable, virial_of_stress
 from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
     from panna.formats.qe_output import Step
     from panna.frames.frame import Frame
-
-ENDINGS = (".out", ".txt", ".log", ".pwo")
-COMPRESSED = (".gz", ".xz")
 
 DESCRIPTION = """\
 Turn the text output of Quantum ESPRESSO's pw.x (versions 6 and 7, also with .gz or .xz) into one
@@ -44,35 +41,27 @@ example: panna_qe_output_parser -i calculations -o examples"""
 
 
 class QuantumEspressoText(Reader):
-    """One output of pw.x; the science is in panna/tools/qe_output.py."""
+    """One output of pw.x; the science is in panna/formats/qe_output.py."""
 
     program = "qe_output_parser"
     title = "Text output of Quantum ESPRESSO to .example files"
     description = DESCRIPTION
     epilog = EPILOG
     expected = "text output of pw.x"
+    endings = (".out", ".txt", ".log", ".pwo")
 
     def wants(self, path: Path) -> bool:
         """By the name and the first lines."""
         from panna.formats.qe_output import is_output_of_pw
 
-        return _plain_name(path).lower().endswith(ENDINGS) and is_output_of_pw(path)
-
-    def stem(self, path: Path) -> str:
-        """Without the endings."""
-        name = Path(_plain_name(path))
-        return name.stem if name.suffix.lower() in ENDINGS else name.name
+        return super().wants(path) and is_output_of_pw(path)
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Steps in their order."""
         from panna.formats.qe_output import steps
 
-        said: set[str] = set()
         for step in steps(path):
-            for text in step.notes:
-                if text not in said:
-                    said.add(text)
-                    yield Remark(text)
+            yield from map(Remark, step.notes)
             try:
                 if step.flaw:
                     raise FrameError(step.flaw)
@@ -85,16 +74,12 @@ class QuantumEspressoText(Reader):
 
 
 def _frame(step: Step) -> Frame:
-    import numpy as np
-
     from panna.frames.frame import Frame
     from panna.frames.units import BOHR, FOREIGN_STRESS, RYDBERG
 
     virial = None
     if step.stress is not None:
-        # pw.x prints the stress that is positive under compression.
-        stress = (step.stress + step.stress.T) / 2 * FOREIGN_STRESS["ry/bohr^3"]
-        virial = stress * abs(np.linalg.det(step.cell))
+        virial = virial_of_stress(step.stress, step.cell, FOREIGN_STRESS["ry/bohr^3"])
     return Frame(
         species=step.species,
         positions=step.positions,
@@ -104,11 +89,6 @@ def _frame(step: Step) -> Frame:
         forces=None if step.forces is None else step.forces * (RYDBERG / BOHR),
         virial=virial,
     )
-
-
-def _plain_name(path: Path) -> str:
-    """Without .gz or .xz."""
-    return path.stem if path.suffix.lower() in COMPRESSED else path.name
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,7 +15,8 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.configuration import Configuration, Remark, Unusable, virial_of_stress
+from panna.frames.text_lines import numbers
 from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class QuantumEspressoXml(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "XML file of pw.x"
+    endings = (".xml",)
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -76,15 +78,11 @@ class QuantumEspressoXml(Reader):
 
     def wants(self, path: Path) -> bool:
         """Every XML file, but not the copy that pw.x leaves in <prefix>.save."""
-        if not path.name.lower().endswith((".xml", ".xml.gz", ".xml.xz")):
+        if not super().wants(path):
             return False
         folder = path.parent
         copied = folder.suffix == ".save" and folder.with_suffix(".xml").exists()
         return not (path.name.startswith("data-file") and copied)
-
-    def stem(self, path: Path) -> str:
-        """Without .xml and what follows."""
-        return path.name[: path.name.lower().rindex(".xml")] if ".xml" in path.name else path.name
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Steps in their order, then the final block if it is a calculation of its own."""
@@ -151,7 +149,8 @@ class QuantumEspressoXml(Reader):
         if run.fixed and not self.args.keep_fixed:
             forces = None
         stress = _optional(part, "stress", 9)
-        volume = abs(np.linalg.det(cell))
+        if stress is not None:
+            stress = stress.reshape(3, 3)
         return Frame(
             species=labels,
             positions=positions * BOHR,
@@ -159,8 +158,7 @@ class QuantumEspressoXml(Reader):
             pbc=(True, True, True),
             energy=float(_numbers(energy, 1)[0]) * HARTREE,
             forces=None if forces is None else forces.reshape(-1, 3) * (HARTREE / BOHR),
-            # pw.x prints the stress that is positive under compression.
-            virial=None if stress is None else _symmetric(stress) * (volume * HARTREE),
+            virial=None if stress is None else virial_of_stress(stress, cell, HARTREE),
         )
 
 
@@ -259,19 +257,7 @@ def _optional(part: Element, name: str, count: int) -> np.ndarray | None:
 def _numbers(element: Element, count: int) -> np.ndarray:
     import numpy as np
 
-    words = (element.text or "").split()
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise FrameError(f"{element.tag}: {error}") from error
-    if values.size != count:
-        raise FrameError(f"{element.tag}: {values.size} numbers found, {count} expected")
-    return values
-
-
-def _symmetric(values: np.ndarray) -> np.ndarray:
-    matrix = values.reshape(3, 3)
-    return (matrix + matrix.T) / 2
+    return np.array(numbers((element.text or "").split(), element.tag, count))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ if __name__ == "__main__" and not __package__:
 
 from panna.errors import FrameError
 from panna.formats.configuration import Configuration, Remark, Unusable
-from panna.formats.text_stream import DamagedText, Lines, numbers, open_lines, without_compression
+from panna.frames.text_lines import Lines, Unreadable, numbers, without_compression
 from panna.tools.parsing import Reader, run_parser
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class RunnerData(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "input.data file of RuNNer or n2p2"
+    endings = (".data",)
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -84,10 +85,6 @@ class RunnerData(Reader):
         """By the name: LAMMPS and n2p2 itself have other files that end with .data."""
         return without_compression(path.name.lower()).endswith("input.data")
 
-    def stem(self, path: Path) -> str:
-        """Without .data and what follows."""
-        return without_compression(path.name).removesuffix(".data")
-
     def plan(self) -> list[tuple[str, str]]:
         """Units."""
         length, energy = self.args.length_unit, self.args.energy_unit
@@ -95,9 +92,9 @@ class RunnerData(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """One structure at a time, in constant memory."""
-        with open_lines(path) as lines:
+        with Lines.open(path) as lines:
             number = 0
-            while (line := next(lines, None)) is not None:
+            for line in map(str.strip, lines):
                 if not line or line.startswith("#"):
                     continue
                 number += 1
@@ -105,7 +102,7 @@ class RunnerData(Reader):
                 try:
                     words, atoms = _structure(line, lines)
                     frame = self._frame(words, atoms)
-                except DamagedText:
+                except Unreadable:
                     raise
                 except _Damaged as error:
                     yield Unusable(f"structure {number} (line {start})", str(error))
@@ -135,14 +132,11 @@ class RunnerData(Reader):
         lattice = words.get("lattice", [])
         if len(lattice) not in (0, 3):
             raise FrameError(f"{len(lattice)} lattice lines found, 3 or none expected")
-        for row in lattice:
-            if len(row) != 3:
-                raise FrameError(f"lattice: {len(row)} numbers found, 3 expected")
         values = np.array(
             [numbers(atom[:3] + atom[6:], f"atom {k}") for k, atom in enumerate(atoms, 1)]
         )
         periodic = len(lattice) == 3
-        cell = [numbers(row, "lattice") for row in lattice] if periodic else np.zeros((3, 3))
+        cell = [numbers(row, "lattice", 3) for row in lattice] if periodic else np.zeros((3, 3))
         return Frame(
             species=tuple(atom[3] for atom in atoms),
             positions=values[:, :3] * self.length,
@@ -163,7 +157,7 @@ def _structure(first: str, lines: Lines) -> tuple[dict[str, list[list[str]]], li
         raise _Damaged(f"begin expected, {first[:40]!r} found")
     words: dict[str, list[list[str]]] = {}
     atoms: list[list[str]] = []
-    for line in lines:
+    for line in map(str.strip, lines):
         keyword, *rest = line.split() or [""]
         if keyword == "end":
             return words, atoms
@@ -173,7 +167,7 @@ def _structure(first: str, lines: Lines) -> tuple[dict[str, list[list[str]]], li
         if keyword == "atom":
             if len(rest) != len(COLUMNS):
                 raise _Damaged(
-                    f"line {lines.number}: {len(rest)} values behind atom, {len(COLUMNS)} "
+                    f"{lines.where}: {len(rest)} values behind atom, {len(COLUMNS)} "
                     f"expected ({' '.join(COLUMNS)})"
                 )
             atoms.append(rest)
@@ -181,7 +175,7 @@ def _structure(first: str, lines: Lines) -> tuple[dict[str, list[list[str]]], li
             words.setdefault(keyword, []).append(rest)
         elif keyword and not keyword.startswith("#"):
             raise _Damaged(
-                f"line {lines.number}: {line[:40]!r} found; comment, lattice, atom, energy, "
+                f"{lines.where}: {line[:40]!r} found; comment, lattice, atom, energy, "
                 "charge or end expected"
             )
     raise _Damaged("the file ends before the structure does: no end")
@@ -201,7 +195,7 @@ def _energy(words: dict[str, list[list[str]]], unit: float) -> float | None:
     if len(given) > 1 or len(given[0]) != 1:
         found = " and ".join(" ".join(["energy", *row]) for row in given)
         raise FrameError(f"{found[:80]!r} found, one energy expected")
-    return float(numbers(given[0], "energy")[0]) * unit
+    return numbers(given[0], "energy")[0] * unit
 
 
 def _information(words: dict[str, list[list[str]]]) -> dict[str, object]:

@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:
 
 from panna.formats.configuration import Configuration, Remark, Unusable
 from panna.formats.vasp_run import ENERGIES
+from panna.frames.text_lines import beginning, without_compression
 from panna.tools.parsing import Reader, run_parser
 
 DESCRIPTION = """\
@@ -36,7 +37,6 @@ vasprun.xml, OUTCAR.2 and vasprun.2.xml), vasprun.xml is taken: it has more digi
 forces on fixed atoms (selective dynamics) are those of the calculation, and kept.
 example: panna_vasp_parser -i calculations -o examples"""
 
-COMPRESSED = re.compile(r"\.(gz|xz)$", re.IGNORECASE)
 XML_NAME = re.compile(r"(^|[._-])vasprun.*\.xml")
 OUTCAR_NAME = re.compile(r"^OUTCAR|OUTCAR$")
 IN_A_NAME = re.compile(r"OUTCAR|vasprun|\.xml")
@@ -52,6 +52,7 @@ class Vasp(Reader):
     description = DESCRIPTION
     epilog = EPILOG
     expected = "vasprun.xml or OUTCAR of VASP"
+    endings = (".xml",)
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -68,7 +69,7 @@ class Vasp(Reader):
 
     def wants(self, path: Path) -> bool:
         """By the name; no OUTCAR where there is the vasprun.xml of the same run."""
-        name = COMPRESSED.sub("", path.name)
+        name = without_compression(path.name)
         if XML_NAME.search(name):
             return True
         if not OUTCAR_NAME.search(name):
@@ -83,24 +84,19 @@ class Vasp(Reader):
         """The vasprun.xml files of a folder that are not empty, by what names their run."""
         if folder not in self.runs:
             self.runs[folder] = {
-                _run_label(COMPRESSED.sub("", path.name)): path
+                _run_label(without_compression(path.name)): path
                 for path in folder.iterdir()
-                if XML_NAME.search(COMPRESSED.sub("", path.name)) and path.stat().st_size
+                if XML_NAME.search(without_compression(path.name)) and path.stat().st_size
             }
         return self.runs[folder]
-
-    def stem(self, path: Path) -> str:
-        """Without .xml and the endings of compressed files."""
-        return re.sub(r"\.xml$", "", COMPRESSED.sub("", path.name))
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Every ionic step."""
         from panna.formats.vasp_outcar import outcar_steps
         from panna.formats.vasp_xml import vasprun_steps
-        from panna.formats.xml_stream import beginning
 
         if beginning(path, SNIFFED).lstrip().startswith(b"<"):
-            label = _run_label(COMPRESSED.sub("", path.name))
+            label = _run_label(without_compression(path.name))
             if (path.parent, label) in self.passed_over:
                 yield Remark("the OUTCAR of the same run, beside it, was not read")
             yield from vasprun_steps(path, self.args.energy)

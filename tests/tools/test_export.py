@@ -17,6 +17,7 @@ from panna.frames.example_file import read_example, write_example
 from panna.frames.extxyz import ExtxyzReader
 from panna.frames.extxyz_stream import frame_texts
 from panna.frames.frame import Frame
+from panna.frames.text_lines import Lines
 from panna.frames.units import BOHR, HARTREE
 from panna.frames.writers.box import boxed, lower_triangular
 from panna.frames.writers.extxyz_file import ExtxyzWriter
@@ -135,7 +136,7 @@ def frames(draw):
 def test_extxyz_comes_back_to_the_last_bit(one):
     """Cells, periodic directions, what may be missing, and any text as a group."""
     text = ExtxyzWriter.text(None, replace(one, name='a "name"'))
-    (found,) = frame_texts(io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8-sig"))
+    (found,) = frame_texts(Lines(io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8-sig")))
     assert_same(ExtxyzReader(energy_required=False).frame(found, ""), one)
 
 

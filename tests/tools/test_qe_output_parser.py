@@ -687,7 +687,7 @@ NO_STRESS = re.sub(r"(?s)\n {10}total   stress.*?\n\n", "\n", SCF)
 BROKEN = {
     "empty": (lambda: "", "the file is empty"),
     "binary": (lambda: "\x00\x7fELF\n" * 50, "no line 'Program PWSCF v.'"),
-    "no lines": (lambda: "x" * (1 << 20) + SCF, "line 1 is longer than 1048576 bytes"),
+    "no lines": (lambda: "x" * (1 << 20) + SCF, "line 1 is longer than 1048576 characters"),
     "another program": (lambda: changed(SCF, "PWSCF", "PHONON"), "output of PHONON 7.2, not"),
     "only the header": (lambda: START_LINE + header() + DONE, "without a self-consistent"),
     "bands": (

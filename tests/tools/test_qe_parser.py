@@ -212,7 +212,10 @@ BROKEN = {
         "document type declaration",
     ),
     "nan energy": (lambda t: re.sub("<etot>[^<]*", "<etot>NaN", t), "energy is nan"),
-    "word": (lambda t: re.sub("<etot>[^<]*", "<etot>***", t), "could not convert string"),
+    "word": (
+        lambda t: re.sub("<etot>[^<]*", "<etot>***", t),
+        "etot: '***' is a number that was too long",
+    ),
     "no energy": (lambda t: re.sub("<etot>[^<]*</etot>", "", t), "no etot in total_energy"),
     "no cell": (lambda t: re.sub("(?s)<cell>.*?</cell>", "", t), "no a1 in atomic_structure"),
     "flat cell": (lambda t: re.sub("<a3>[^<]*", "<a3>0 0 0", t), "missing or zero"),

@@ -94,6 +94,7 @@ def test_zeros_stand_for_nothing(tmp_path, capsys):
     assert run.code == 2 and list(run.frames) == ["input_000001", "input_000003"]
     assert run.frames["input_000001"].forces is None
     assert "frame 2 (line 9): no energy" in run.said and "was not computed" in run.said
+    assert "(1 file, first: " in run.said
     run = parser_run(main, capsys, tmp_path / "kept", path, *ATOMIC_UNITS, "--keep-zeros")
     assert run.code == 0 and len(run.frames) == 3
     assert not run.frames["input_000002"].forces.any() and run.frames["input_000002"].energy == 0

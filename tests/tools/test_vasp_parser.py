@@ -589,7 +589,7 @@ DAMAGES = {
         ),
         "stars": (
             lambda t: changed(t, r'name="forces">\n<v> *\S+', 'name="forces">\n<v> *****'),
-            "forces: could not convert",
+            "forces: '*****' is a number that was too long",
         ),
         "short row": (
             lambda t: changed(t, r'name="forces">\n<v> *\S+', 'name="forces">\n<v>'),

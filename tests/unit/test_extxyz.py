@@ -11,10 +11,11 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from panna.errors import FrameError
-from panna.frames import extxyz_stream
 from panna.frames.extxyz import ExtxyzConvention, ExtxyzReader
-from panna.frames.extxyz_stream import frame_texts, is_extxyz, open_extxyz, stem_of
+from panna.frames.extxyz_stream import frame_texts
+from panna.frames.text_lines import Lines, split_name
 from panna.frames.units import BOHR, HARTREE
+from panna.tools.exyz_parser import ExtxyzFiles
 
 CELL = 'Lattice="5 0 0 1 6 0 0 0.5 7"'
 COLUMNS = "Properties=species:S:1:pos:R:3:forces:R:3"
@@ -25,10 +26,14 @@ def text_of(comment: str, atoms: str = ATOMS) -> str:
     return f"{len(atoms.splitlines())}\n{comment}\n{atoms}"
 
 
+def lines_of(text: str, **options) -> Lines:
+    return Lines(io.StringIO(text), **options)
+
+
 def read(comment: str, atoms: str = ATOMS, *, energy_required=True, **convention):
     """One frame from the comment line and the atom lines."""
     reader = ExtxyzReader(ExtxyzConvention(**convention), energy_required)
-    (piece,) = frame_texts(io.StringIO(text_of(comment, atoms)))
+    (piece,) = frame_texts(lines_of(text_of(comment, atoms)))
     return reader.frame(piece, "x")
 
 
@@ -91,7 +96,7 @@ def test_frames_without_energy_can_be_accepted():
 def test_one_run_does_not_mix_keys():
     reader = ExtxyzReader()
     texts = [text_of(f"{CELL} {COLUMNS} {key}=-1") for key in ("energy", "REF_energy")]
-    first, second = frame_texts(io.StringIO("".join(texts)))
+    first, second = frame_texts(lines_of("".join(texts)))
     assert reader.frame(first, "a").energy == -1.0
     with pytest.raises(FrameError, match="has energy under 'REF_energy', but frames before it"):
         reader.frame(second, "b")
@@ -115,7 +120,7 @@ def written_by_ase(atoms) -> str:
 
 
 def test_what_ase_writes_is_read_with_its_signs(strained_copper):
-    (piece,) = frame_texts(io.StringIO(written_by_ase(strained_copper)))
+    (piece,) = frame_texts(lines_of(written_by_ase(strained_copper)))
     frame = ExtxyzReader().frame(piece, "x")
     stress = strained_copper.get_stress(voigt=False)
     assert np.trace(stress) < 0, "compressed: negative in the sign of ASE"
@@ -126,7 +131,7 @@ def test_what_ase_writes_is_read_with_its_signs(strained_copper):
 
 
 def test_the_virial_is_minus_the_derivative_by_strain(strained_copper):
-    (piece,) = frame_texts(io.StringIO(written_by_ase(strained_copper)))
+    (piece,) = frame_texts(lines_of(written_by_ase(strained_copper)))
     virial = ExtxyzReader().frame(piece, "x").virial
     step = 1e-4
     for a, b in ((0, 0), (1, 1), (0, 2)):
@@ -261,7 +266,7 @@ GOOD = text_of(f"{CELL} {COLUMNS} energy=-1")
 
 
 def test_frames_carry_their_place_in_the_file():
-    pieces = list(frame_texts(io.StringIO(GOOD + "\n\n" + GOOD)))
+    pieces = list(frame_texts(lines_of(GOOD + "\n\n" + GOOD)))
     assert [(p.number, p.line, p.problem) for p in pieces] == [(1, 1, ""), (2, 7, "")]
     assert pieces[0].lines == pieces[1].lines == tuple(GOOD.splitlines(keepends=True))
 
@@ -278,7 +283,7 @@ def test_frames_carry_their_place_in_the_file():
     ],
 )
 def test_after_a_bad_frame_reading_goes_on_at_the_next(bad, message):
-    first, second = frame_texts(io.StringIO(bad + GOOD))
+    first, second = frame_texts(lines_of(bad + GOOD))
     assert re.search(message, first.problem), first.problem
     assert (second.problem, second.lines) == ("", tuple(GOOD.splitlines(keepends=True)))
     assert second.line == bad.count("\n") + 1
@@ -289,18 +294,18 @@ def test_after_a_bad_frame_reading_goes_on_at_the_next(bad, message):
     [("2\n", "ends after the atom count"), ("2\nx\nSi 0 0 0", "the file ends after 1 atom lines")],
 )
 def test_a_file_that_ends_too_early(cut, message):
-    (piece,) = frame_texts(io.StringIO(cut))
+    (piece,) = frame_texts(lines_of(cut))
     assert message in piece.problem
 
 
 def test_nothing_is_no_frame():
-    assert list(frame_texts(io.StringIO("\n  \n"))) == []
+    assert list(frame_texts(lines_of("\n  \n"))) == []
 
 
-def test_a_line_without_end_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(extxyz_stream, "LONGEST_LINE", 100)
-    with pytest.raises(FrameError, match="line 2: longer than 100 characters"):
-        list(frame_texts(io.StringIO("2\n" + "x" * 1000)))
+def test_a_line_without_end_does_not_fill_the_memory():
+    lines = lines_of("2\n" + "x" * 1000, longest=100)
+    with pytest.raises(FrameError, match="line 2 is longer than 100 characters"):
+        list(frame_texts(lines))
 
 
 @pytest.mark.parametrize(
@@ -309,8 +314,8 @@ def test_a_line_without_end_does_not_fill_the_memory(monkeypatch):
 def test_byte_order_marks_and_windows_lines_are_read(tmp_path, content):
     path = tmp_path / "x.xyz"
     path.write_bytes(content)
-    with open_extxyz(path) as (stream, _):
-        assert [piece.lines for piece in frame_texts(stream)] == [
+    with Lines.open(path) as lines:
+        assert [piece.lines for piece in frame_texts(lines)] == [
             tuple(GOOD.splitlines(keepends=True))
         ]
 
@@ -328,6 +333,7 @@ def test_byte_order_marks_and_windows_lines_are_read(tmp_path, content):
         ("a.xyz.zip", None),
     ],
 )
-def test_names_of_extended_xyz_files(tmp_path, name, stem):
-    assert is_extxyz(tmp_path / name) == (stem is not None)
-    assert stem_of(tmp_path / name) == (stem or name)
+def test_names_of_extended_xyz_files(name, stem):
+    found, ending = split_name(name, ExtxyzFiles.endings)
+    assert bool(ending) == (stem is not None)
+    assert found == (stem or name)
