@@ -6,6 +6,7 @@ with zeros, and grow in steps only when a batch does not fit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,18 @@ class BySpecies:
         values[self.order] = sorted_
         return values
 
+    def places(self) -> np.ndarray:
+        """(N,) for each atom of the batch its row in all arrays, one behind the other."""
+        starts = np.repeat(np.cumsum(self.rows) - self.rows, self.counts)
+        within = np.arange(self.counts.sum()) - np.repeat(
+            np.cumsum(self.counts) - self.counts, self.counts
+        )
+        if self.order is None:
+            return starts + within
+        places = np.empty(len(self.order), np.int64)
+        places[self.order] = starts + within
+        return places
+
     def pad(self, values: np.ndarray, filling: float = 0) -> np.ndarray:
         """(N, ...) in the order of the batch, with as many rows as all arrays together."""
         rows = int(self.rows.sum())
@@ -90,6 +103,29 @@ class BySpecies:
         padded = np.full((rows, *values.shape[1:]), filling, values.dtype)
         padded[: len(values)] = values
         return padded
+
+
+class PairRows:
+    """How many rows the arrays of pairs have.
+
+    exact: as many as there are pairs; else rounded up, and at least as many as ever before.
+    """
+
+    def __init__(self, exact: bool) -> None:
+        self.exact = exact
+        self._rows = 0
+
+    def padding(self, count: int) -> Callable[[np.ndarray], np.ndarray]:
+        """A function that fills arrays of so many rows up with zeros."""
+        self._rows = count if self.exact else max(self._rows, _rounded(count))
+        missing = self._rows - count
+
+        def pad(values: np.ndarray) -> np.ndarray:
+            if not missing:
+                return values
+            return np.concatenate([values, np.zeros((missing, *values.shape[1:]), values.dtype)])
+
+        return pad
 
 
 def _rounded(count: int) -> int:
