@@ -69,10 +69,9 @@ def _run(argv: list[str] | None) -> int:
     config = read_config(args.config, LEARNING_CURVE)
     template = read_config(config["IO_INFORMATION"]["train_ini"], TRAIN)
     say_notes([*config.notices, *template.notices])
-    threads = [
-        template["PARALLELIZATION"][f"{w}_op_parallelism_threads"] for w in ("inter", "intra")
-    ]
-    prepare_tensorflow(args.debug, *threads)
+    pipeline = template["PARALLELIZATION"]
+    threads = [pipeline[f"{which}_op_parallelism_threads"] for which in ("inter", "intra")]
+    prepare_tensorflow(args.debug, *threads, device=pipeline["device"])
 
     from panna.curves.data import open_curve_data
     from panna.curves.plan import recipes

@@ -75,6 +75,7 @@ def _run(argv: list[str] | None) -> int:
         pipeline["inter_op_parallelism_threads"],
         pipeline["intra_op_parallelism_threads"],
         config["IO_INFORMATION"]["log_device_placement"],
+        pipeline["device"],
     )
     from panna.training.committee import member_configs
     from panna.training.session import prepare_several

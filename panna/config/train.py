@@ -146,8 +146,14 @@ PARALLELIZATION = Section(
             meaning="operations that TensorFlow runs at the same time; 0: TensorFlow chooses"),
         Key("intra_op_parallelism_threads", non_negative_integer, 0,
             meaning="threads of one operation, and of the descriptors; 0: all cores"),
+        Key("device",
+            choice("auto", "cpu", "gpu",
+                   refused={"tpu": "no TPU has been tried yet; cpu, gpu or auto expected"}),
+            "auto",
+            meaning="what TensorFlow computes on; auto: a GPU if there is one. There stored "
+                    "derivatives are multiplied on the GPU, all else as on a CPU"),
     ),
-    meaning="threads and data pipeline",
+    meaning="threads, device and data pipeline",
 )  # fmt: skip
 
 DATA = Section(

@@ -45,6 +45,8 @@ from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, position_of, restore
 from panna.training.statistics import Statistics, collect, frame_names
 from panna.training.step import Step
+from panna.training.tensorflow_setup import on_gpu
+from panna.training.whole_step import WholeStep
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,9 @@ def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
 
     networks = variables(model.networks)
     averaged = variables(model.networks) if training["average_decay"] > 0 else None
-    return Step(
+    # The core multiplies on the CPU; what is stored can be multiplied where the networks are.
+    kind = WholeStep if data.source == "stored" and on_gpu() else Step
+    return kind(
         networks=networks,
         averaged=averaged,
         std=model.scale_std,

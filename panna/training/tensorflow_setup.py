@@ -13,6 +13,7 @@ def prepare_tensorflow(
     inter_op_threads: int = 0,
     intra_op_threads: int = 0,
     log_device_placement: bool = False,
+    device: str = "auto",
 ) -> str:
     """Imports TensorFlow and sets it up; to be called before any other module imports it.
 
@@ -20,11 +21,12 @@ def prepare_tensorflow(
       debug: show all messages of TensorFlow.
       inter_op_threads, intra_op_threads: 0 leaves the choice to TensorFlow.
       log_device_placement: print the device of every operation.
+      device: "cpu", "gpu", or "auto" for a GPU if there is one.
     Returns:
       What it will compute on, in words.
     Raises:
       StorageError: TensorFlow or TensorBoard is not installed.
-      TrainingError: it is too late for the threads.
+      TrainingError: it is too late for the threads, or there is no GPU.
     """
     if debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
@@ -55,8 +57,29 @@ def prepare_tensorflow(
                     "new process"
                 ) from error
     tf.debugging.set_log_device_placement(log_device_placement)
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")
+    return _choose_device(device)
+
+
+def on_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
+def _choose_device(wanted: str) -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if wanted == "gpu" and not gpus:
+        raise TrainingError(
+            "device = gpu: TensorFlow finds no GPU here; install 'panna[gpu]' where there is one, "
+            "or use device = auto"
+        )
+    if wanted == "cpu" and gpus:
+        tf.config.set_visible_devices([], "GPU")
+        gpus = []
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
     ]
-    return ", ".join(gpus) or "CPU"
+    return ", ".join(names) or "CPU"

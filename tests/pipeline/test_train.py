@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from descriptor_cases import mbp
 from training_cases import OFFSETS, TWO_SPECIES, labelled_frame, records, write_data, write_ini
 
@@ -259,6 +260,34 @@ def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
             if array.dtype == np.float32:
                 # float32 rounding, amplified by Adam over nine steps
                 np.testing.assert_allclose(other[key], array, atol=2e-4)
+
+
+def test_stored_derivatives_on_a_gpu_train_alike(data, tmp_path, capsys, monkeypatch):
+    """The graph of a GPU, run on the CPU."""
+    models = []
+    for number, gpu in enumerate((False, True)):
+        monkeypatch.setattr("panna.training.session.on_gpu", lambda gpu=gpu: gpu)
+        run_dir = tmp_path / str(number)
+        ini = write_ini(
+            run_dir / "t.ini", data / "stored", TRAINING_PARAMETERS__derivatives="stored"
+        )
+        assert run(ini) == 0
+        models.append(last_model(run_dir / "run").to_arrays())
+    for key, array in models[0].items():
+        if array.dtype == np.float32:
+            # float32 rounding, amplified by Adam over nine steps
+            np.testing.assert_allclose(models[1][key], array, atol=2e-4)
+
+
+def test_a_gpu_that_is_not_there(data, tmp_path, capsys):
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is one")
+    ini = write_ini(tmp_path / "t.ini", data / "stored", PARALLELIZATION__device="gpu")
+    assert run(ini) == 2
+    assert "device = gpu: TensorFlow finds no GPU here" in capsys.readouterr().err
+    ini = write_ini(tmp_path / "t.ini", data / "stored", PARALLELIZATION__device="tpu")
+    assert run(ini) == 2
+    assert "no TPU has been tried yet" in capsys.readouterr().err
 
 
 def test_without_memory_for_derivatives_they_come_from_positions(
