@@ -18,7 +18,7 @@ PROGRAMS = [
     "learning_curve",
 ]
 TOOLS = [  # panna/tools, one file each
-    *("ani_parser", "ase_parser", "exyz_parser", "lammps_parser", "md17_parser"),
+    *("ani_parser", "ase_parser", "cp2k_parser", "exyz_parser", "lammps_parser", "md17_parser"),
     *("qe_output_parser", "qe_parser", "runner_parser", "vasp_parser"),
     *("export", "json2axsf", "gvect_param_check", "gvect_suggest", "gvect_writer"),
     *("committee_spread", "data_doctor", "plot_training", "weights_exchange"),

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from panna.errors import FrameError
-from panna.formats.qe_rows import NUMBER, numbers, rows
+from panna.formats.fortran_rows import NUMBER, numbers, read_rows
 from panna.frames.elements import element_of
 from panna.frames.text_lines import Lines, Unreadable
 from panna.frames.units import BOHR, LENGTH
@@ -122,7 +122,7 @@ class Geometry:
         """Positions in units of alat; where more precise ones agree with them, those are kept."""
         try:
             alat = self._known_alat()
-            sites = rows(self.lines, SITE, self.most_rows)
+            sites = read_rows(self.lines, SITE, self.most_rows)
             species = tuple(_element(row[1], where) for where, row in sites)
             values = [numbers(row[2], 3, where) for where, row in sites]
             self.check_count(len(sites), "positions")
@@ -163,7 +163,7 @@ class Geometry:
             scale = None if unit == "crystal" else self._scale(unit)
             if scale is None and self.cell is None:
                 raise FrameError(f"{self.lines.where}: positions in a cell that is not known")
-            atoms = rows(self.lines, ATOM, self.most_rows)
+            atoms = read_rows(self.lines, ATOM, self.most_rows)
             species = tuple(_element(row[1], where) for where, row in atoms)
             values = [_position(row[2], where) for where, row in atoms]
             self.check_count(len(atoms), "positions")

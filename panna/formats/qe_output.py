@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from panna.errors import FrameError
+from panna.formats.fortran_rows import NUMBER, numbers, read_rows, words
 from panna.formats.qe_geometry import Geometry
-from panna.formats.qe_rows import NUMBER, numbers, rows, words
 from panna.frames.text_lines import Lines, NotText, Unreadable
 
 HEAD = 200  # lines in which the name of the program is looked for
@@ -297,7 +297,7 @@ class _Output:
         if step is None or step.closed:
             return
         try:
-            found = rows(self.lines, FORCE, self.run.geometry.most_rows)
+            found = read_rows(self.lines, FORCE, self.run.geometry.most_rows)
             for expected, (where, row) in enumerate(found, start=1):
                 if row[1].isdecimal() and int(row[1]) != expected:
                     raise FrameError(f"{where}: force on atom {row[1]} found, {expected} expected")

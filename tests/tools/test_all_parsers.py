@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PARSERS = {
     "ani_parser": ("data.h5", []),
     "ase_parser": ("data.traj", ["--files", "*"]),
+    "cp2k_parser": ("cp2k.out", []),
     "exyz_parser": ("data.xyz", []),
     "lammps_parser": ("data.dump", ["--units", "metal", "--elements", "Si", "--no-energy"]),
     "md17_parser": ("data.npz", []),

@@ -1,4 +1,4 @@
-"""Rows of tables, and the numbers in them, as pw.x prints them."""
+"""Rows of tables, and the numbers in them, as Fortran programs print them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def numbers(text: str, count: int, where: str, more: bool = False) -> list[float
     return text_lines.numbers(found, where, count, finite=True)
 
 
-def rows(
+def read_rows(
     lines: Lines, pattern: re.Pattern[str], most: int | None = None
 ) -> list[tuple[str, re.Match[str]]]:
     """The next lines that have the form of a row, with their places, after empty ones.
