@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -121,3 +122,13 @@ def test_wrong_paths_are_refused_at_once(program, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"x")
     run = parser_run(main_of(program), capsys, tmp_path / "file" / "o", tmp_path / name, *arguments)
     assert run.code == 2 and "the folder cannot be made" in run.said
+
+
+def test_units_are_written_down_once():
+    """Constants of other units of length, energy or stress stand in panna/frames/units.py only."""
+    constants = re.compile(r"\b(0\.529|13\.60|27\.21|23\.06|627\.5|96\.48|160\.2|1602\.)\d")
+    sources = {path: path.read_text() for path in (ROOT / "panna").rglob("*.py")}
+    found = {
+        str(path.relative_to(ROOT)) for path, text in sources.items() if constants.search(text)
+    }
+    assert found == {"panna/frames/units.py"}
