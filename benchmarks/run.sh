@@ -31,5 +31,5 @@ page() {
     cat "benchmarks/$file"
 }
 
-page results.md "Speed" descriptors.py roofline.py scaling.py lammps_md.py streaming.py
+page results.md "Speed" descriptors.py roofline.py scaling.py lammps_md.py streaming.py parsing.py
 page training.md "Speed of training" training.py
