@@ -18,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^v<>P"
 MARKS = 8  # markers on each curve
 LINES = {TRAIN: "--", VALIDATION: "-"}
+NAMES = {TRAIN: "training set", VALIDATION: "validation set"}
 # What makes a file differ from one run of the program to the next.
 CONSTANT = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
@@ -160,7 +161,7 @@ def _legend(figure, labels: Sequence[str], data: set[str]) -> None:
                markersize=5, label=label)
         for k, label in enumerate(labels)
     ] + [
-        Line2D([], [], color="0.2", linestyle=style, label=name)
+        Line2D([], [], color="0.2", linestyle=style, label=NAMES[name])
         for name, style in LINES.items()
         if name in data
     ]  # fmt: skip
