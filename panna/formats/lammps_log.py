@@ -16,8 +16,11 @@ NORMALISED = re.compile(r"thermo_modify\s.*\bnorm\s+(yes|on|true)\b")
 # Fixes that add to the forces which a dump shows, or overwrite them.
 ADDING = re.compile(
     r"fix\s+\S+\s+\S+\s+((?:langevin|addforce|aveforce|setforce|freeze|efield|drag|indent|lineforce|"
-    r"planeforce|spring|wall/|gld|dpd|brownian|smd|restrain|plumed|colvars)\S*)"
+    r"planeforce|spring|wall/|gld|dpd|brownian|smd|restrain|plumed|colvars|viscous|shake|rattle|gravity|"
+    r"external|addtorque|ttm|electron/|ti/|python|propel|orient|qeq|oneway|heat|flow)\S*)"
 )
+UNITS = re.compile(r"units\s+(\S+)")
+ENERGY_OF_A_FIX = re.compile(r"fix_modify\s+(\S+)\s+.*\benergy\s+(yes|on|true)\b")
 SAME = 1e-9  # relative; repeated steps differ in the last digits, by the order of sums
 
 
@@ -30,6 +33,7 @@ class ThermoLog:
     columns: titles of the last table.
     atoms: numbers of atoms of the runs, where they have ended.
     adding: styles of fixes that act on forces.
+    units: style of units, None if the log does not tell.
     """
 
     path: Path
@@ -38,6 +42,7 @@ class ThermoLog:
     columns: list[str] = field(default_factory=list)
     atoms: set[int] = field(default_factory=set)
     adding: set[str] = field(default_factory=set)
+    units: str | None = None
 
     def energy(self, step: int, atoms: int) -> float:
         """The energy of a step.
@@ -95,6 +100,12 @@ def read_log(path: Path) -> ThermoLog:
                         f"{lines.where}: {line[:60]!r}: energies are per atom, those of "
                         "the whole system expected"
                     )
+                elif found := ENERGY_OF_A_FIX.match(line):
+                    raise FrameError(
+                        f"{lines.where}: {line[:60]!r}: PotEng holds the energy of fix {found[1]}"
+                    )
+                elif found := UNITS.match(line):
+                    log.units = found[1]
                 elif found := ADDING.match(line):
                     log.adding.add(found[1])
     except FrameError as error:

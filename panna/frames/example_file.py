@@ -137,7 +137,7 @@ def _frame(content: dict[str, Any], name: str) -> Frame:
         "forces": None if forces is None else forces * (energy_unit / length),
         "virial": _virial(content),
         "name": name,
-        "group": str(content.get("group", "")),
+        "group": _text(content.get("group", ""), "group"),
         "weight": _number(content.get("weight", 1.0), "weight"),
     }
     if per_atom is not None:
@@ -190,7 +190,7 @@ def _per_atom(atoms: list[Any], column: int, what: str) -> np.ndarray:
         rows = np.array([atom[column] for atom in atoms], dtype=np.float64)
         if rows.shape == (len(atoms), 3):
             return rows
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass  # the loop below finds the atom and says what is wrong with it
     for i, atom in enumerate(atoms, start=1):
         _numbers(atom[column], (3,), f"atoms, entry {i}: {what}")
@@ -247,12 +247,22 @@ def _pbc(content: dict[str, Any], cell: np.ndarray) -> np.ndarray:
     return np.array(pbc)
 
 
+def _text(value: Any, what: str) -> str:
+    """JSON may hold halves of characters, which no file of text can."""
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FrameError(f"{what}: {_short(value)} cannot be written as UTF-8") from error
+    return text
+
+
 def _number(value: Any, what: str) -> float:
     """A number, or a number in quotes, as some parsers write energies."""
     try:
         if not isinstance(value, bool):
             return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass  # reported below
     raise FrameError(f"{what}: found {_short(value)}, expected a number")
 
@@ -260,7 +270,7 @@ def _number(value: Any, what: str) -> float:
 def _numbers(value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = None
     if array is None or array.shape != shape:
         expected = " x ".join(str(size) for size in shape)

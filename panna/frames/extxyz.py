@@ -256,6 +256,9 @@ def _comment(line: str) -> dict[str, Any]:
 
 def _cell(info: Mapping[str, Any]) -> np.ndarray:
     """(3, 3), rows are vectors; zero without Lattice. ASE hands it over in Fortran order."""
+    meant = [key for key in info if key.lower() in ("lattice", "cell")]
+    if "Lattice" not in info and meant:
+        raise FrameError(f"{meant[0]} found, the key Lattice expected (or none, for a molecule)")
     lattice = np.asarray(info.get("Lattice", np.zeros((3, 3))))
     if lattice.shape != (3, 3) or lattice.dtype.kind not in "if":
         raise FrameError(f"Lattice={info['Lattice']!r}: expected nine numbers")

@@ -28,8 +28,10 @@ exit code is then 2. Files are named <prefix><file>_<frame number>.example."""
 
 EPILOG = """\
 keys: a name, "auto" (well-known names such as energy, REF_energy, dft_energy; an error if there are
-several) or "none" (do not read). Forces are columns, the others entries of the comment line. With
-a name given, a frame without that energy or those forces is left out.
+several; free_energy only where there is no other) or "none" (do not read). With smearing, forces
+are derivatives of the free energy: --energy-key free_energy if a file has both. Forces are columns,
+the others entries of the comment line. With a name given, a frame without that energy or those
+forces is left out.
 stress and virial: nine numbers; under a key of another name also six, xx yy zz yz xz xy.
 virial = -dE/dstrain.
 units: length angstrom, bohr, nm; energy eV, meV, Ry, Ha, kcal/mol, kJ/mol; force energy/length;

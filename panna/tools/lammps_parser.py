@@ -150,6 +150,7 @@ class LammpsDump(Reader):
                 try:
                     told = read_snapshot(lines, snapshot)
                     units = _agreed(told, self.args.units) if told else units
+                    _check_log(log, units)
                     frame = self._frame(snapshot, units, path, log)
                 except (Unreadable, WrongUnits):
                     raise
@@ -267,6 +268,11 @@ def _agreed(told: str, given: str | None) -> str:
     if given is not None and given != told:
         raise WrongUnits(f"ITEM: UNITS of the dump is {told}, --units {given}: which is right?")
     return told
+
+
+def _check_log(log: ThermoLog | None, units: str | None) -> None:
+    if log is not None and None not in (log.units, units) and log.units != units:
+        raise WrongUnits(f"the units of {log.path} are {log.units}, those of the dump {units}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -242,6 +242,7 @@ def _sources(reader: Reader, args: argparse.Namespace) -> list[_Source]:
       FrameError: nothing to read, or two files would give the same names.
     """
     sources: dict[str, _Source] = {}
+    seen: set[Path] = set()
     for given in args.input:
         if not given.exists():
             raise FrameError(f"{given}: no such file or folder")
@@ -251,12 +252,16 @@ def _sources(reader: Reader, args: argparse.Namespace) -> list[_Source]:
             if not found:
                 raise FrameError(f"{given}: holds no {reader.expected}, nor do the folders in it")
         for path in found:
+            if path.resolve() in seen:  # named twice, or alone and with its folder
+                continue
+            seen.add(path.resolve())
             source = _source(reader, given, path, args.prefix)
             other = sources.setdefault(source.stem, source)
             if other.path != path:
                 raise FrameError(
                     f"{other.path} and {path} would both give {source.stem}_000001.example; "
-                    "convert them one at a time, with different --prefix"
+                    "name the folder above them, or convert them one at a time with different "
+                    "--prefix"
                 )
     return list(sources.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ run has them all: panna_qe_output_parser.
 example: panna_qe_parser -i calculations -o examples"""
 
 UNITS = "Hartree atomic units"
+SAME_PLACE = 1e-8  # angstrom
 NOT_NEEDED = ("ks_energies", "symmetry", "FFT", "timing_info")
 WITH_ENERGY = ("scf", "relax", "vc-relax", "md", "vc-md")
 
@@ -56,6 +57,7 @@ class _Run:
     fixed: bool = False
     steps: int = 0
     last: Frame | None = None
+    waiting: Configuration | None = None
 
 
 class QuantumEspressoXml(Reader):
@@ -86,9 +88,18 @@ class QuantumEspressoXml(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """Steps in their order, then the final block if it is a calculation of its own."""
+        run = _Run()
+        try:
+            yield from self._parts(path, run)
+        finally:
+            # The last step waits for the final block, which may hold its stress.
+            last, run.waiting = run.waiting, None
+            if last is not None:
+                yield last
+
+    def _parts(self, path: Path, run: _Run) -> Iterator[Configuration | Unusable | Remark]:
         from panna.formats.xml_stream import local_name, parts
 
-        run = _Run()
         for part, consumed in parts(path, "espresso", NOT_NEEDED):
             name = local_name(part)
             if name == "general_info":
@@ -104,15 +115,17 @@ class QuantumEspressoXml(Reader):
                 yield Remark(f"pw.x ended with exit status {part.text.strip()}: look at the output")
 
     def _step(self, part: Element, run: _Run, consumed: int) -> Iterator[Configuration | Unusable]:
-        where = f"step {run.steps}"
+        if run.waiting is not None:
+            yield run.waiting
+            run.waiting = None
         try:
             _check_convergence(part)
             frame = self._frame(part, run)
         except FrameError as error:
-            yield Unusable(where, str(error), consumed)
+            yield Unusable(f"step {run.steps}", str(error), consumed)
             return
         run.last = frame
-        yield Configuration(frame, run.steps, run.facts, consumed)
+        run.waiting = Configuration(frame, run.steps, run.facts, consumed)
 
     def _output(
         self, part: Element, run: _Run, consumed: int
@@ -131,8 +144,20 @@ class QuantumEspressoXml(Reader):
         except FrameError as error:
             yield Unusable("final block" if run.steps else "its only calculation", str(error))
             return
+        stressed = frame.virial is not None
+        if stressed and run.last is not None and run.last.virial is None:
+            yield Remark(
+                "pw.x writes no stress into the steps of its XML, only into the final block; the "
+                "text output has all: panna_qe_output_parser"
+            )
         if run.steps and (run.calculation.endswith("md") or _same_calculation(frame, run.last)):
+            if stressed and run.waiting is not None and _same_geometry(frame, run.waiting.frame):
+                whole = replace(run.waiting.frame, virial=frame.virial)
+                run.waiting = replace(run.waiting, frame=whole)
             return
+        if run.waiting is not None:
+            yield run.waiting
+            run.waiting = None
         yield Configuration(frame, number, facts, consumed)
 
     def _frame(self, part: Element, run: _Run) -> Frame:
@@ -214,6 +239,14 @@ def _magnetism(output: Element) -> dict[str, object]:
 def _same_calculation(final: Frame, last: Frame | None) -> bool:
     """The final block repeats the energy of the last step, sometimes with moved atoms."""
     return last is not None and final.energy == last.energy
+
+
+def _same_geometry(one: Frame, other: Frame) -> bool:
+    """To the digits of the file."""
+    import numpy as np
+
+    pairs = ((one.positions, other.positions), (one.cell, other.cell))
+    return all(np.allclose(a, b, rtol=0, atol=SAME_PLACE) for a, b in pairs)
 
 
 def _atoms(structure: Element) -> tuple[tuple[str, ...], np.ndarray]:

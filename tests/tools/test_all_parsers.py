@@ -110,6 +110,15 @@ def test_a_huge_file_of_zeros_fills_no_memory(program, tmp_path, capsys):
     assert peak < MEMORY
 
 
+def test_a_file_that_is_named_twice_is_read_once(tmp_path, capsys):
+    folder = tmp_path / "in" / "below"
+    folder.mkdir(parents=True)
+    (folder / "a.xyz").write_text("1\nenergy=-1\nH 0 0 0\n")
+    inputs = [tmp_path / "in", folder, folder / "a.xyz"]
+    run = parser_run(main_of("exyz_parser"), capsys, tmp_path / "out", *inputs)
+    assert run.code == 0 and list(run.frames) == ["below_a_000001"]
+
+
 @pytest.mark.parametrize("program", PARSERS)
 def test_wrong_paths_are_refused_at_once(program, tmp_path, capsys):
     name, arguments = PARSERS[program]

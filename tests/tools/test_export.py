@@ -535,6 +535,7 @@ TEMPLATES = {
     "no end": (TEMPLATE.replace("/\n&SYSTEM", "&SYSTEM"), "a namelist without its end"),
     "no system": (TEMPLATE.replace("&SYSTEM", "&cell"), "0 times &SYSTEM found"),
     "cards only": ("ATOMIC_SPECIES\n", "0 times &CONTROL found"),
+    "a card that counts": (TEMPLATE + "HUBBARD ortho-atomic\nU Si-3p 3.0\n", "card HUBBARD found"),
     "no cutoff": (TEMPLATE.replace("ecutwfc", "! ecutwfc"), "needs --ecutwfc"),
 }
 

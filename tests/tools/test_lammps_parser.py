@@ -212,6 +212,14 @@ LOGS = {
         lambda log: log.replace("   Step          Temp", "------------ Step  0 ----- CPU = 0"),
         "multi-line thermo output is not read",
     ),
+    "other units": (
+        lambda log: "units real\n" + log,
+        "log.lammps are real, those of the dump metal",
+    ),
+    "energy of a fix": (
+        lambda log: "fix_modify push energy yes\n" + log,
+        "PotEng holds the energy of fix push",
+    ),
     "binary": (lambda log: "\udcff\udcfe" + log, "not UTF-8 text"),
     "empty": (lambda log: "", "no table with Step and PotEng"),
 }

@@ -147,6 +147,16 @@ def test_a_vcrelax_that_stopped_gives_its_steps(qe, tmp_path, capsys):
     assert len({frame.volume for frame in run.frames.values()}) == 8
 
 
+def test_the_stress_of_the_final_block_is_that_of_the_last_step(qe, tmp_path, capsys):
+    """The steps of the XML have none; the one of md belongs to moved atoms, and to no frame."""
+    run = parser_run(main, capsys, tmp_path / "relax", qe / "si2_vcrelax.xml")
+    with_virial = [frame.virial is not None for frame in run.frames.values()]
+    assert with_virial == [False] * 7 + [True]
+    assert "pw.x writes no stress into the steps" in run.said
+    run = parser_run(main, capsys, tmp_path / "md", qe / "water_md.xml")
+    assert all(frame.virial is None for frame in run.frames.values())
+
+
 def test_one_calculation_has_no_number(qe, tmp_path, capsys):
     run = parser_run(main, capsys, tmp_path / "out", qe / "al4_scf.xml")
     assert list(run.frames) == ["al4_scf"]

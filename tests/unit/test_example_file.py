@@ -164,6 +164,12 @@ def test_missing_units_are_assumed_with_a_warning(read):
         ("[" * 100_000, "nested too deeply|not valid JSON"),
         ('{"energy": [NaN, "eV"]}', "contains NaN"),
         ('{"energy": [-Infinity, "eV"]}', "contains -Infinity"),
+        (
+            '{"group": "\\ud800", ' + json.dumps(content())[1:],
+            "group: .* cannot be written as UTF-8",
+        ),
+        (content(energy=[10**400, "eV"]), "energy: found 10+[.]{3}, expected a number"),
+        (content(atoms=[[1, "H", [0, 10**400, 0]]]), "atoms, entry 1: position"),
         (content(atoms=...), "atoms: no such key"),
         (content(atoms={}), "atoms: an object; expected a list"),
         (content(atoms=[]), "atoms: the list is empty"),

@@ -207,6 +207,8 @@ ATOM_LINE = "Si 0 0 0 0 0 0.1\n"
         (frame_text(atoms=ATOM_LINE * 2), "atom 1 (Si) coincides with atom 2 (Si)"),
         (frame_text()[:-30], "frame 1 (line 1)"),
         (frame_text(more='stress="1 2"'), "stress"),
+        (frame_text().replace("Lattice", "lattice"), "lattice found, the key Lattice expected"),
+        (frame_text().replace("Lattice", "cell"), "cell found, the key Lattice expected"),
     ],
 )
 def test_bad_frames_are_named_and_not_written(source, out, capsys, content, message):

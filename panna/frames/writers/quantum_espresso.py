@@ -33,6 +33,10 @@ VALUE = r"\s*=\s*('[^'\n]*'|\"[^\"\n]*\"|[^,!\s]+)[ \t]*,?"
 OF_THE_CELL = (r"celldm\s*\(\s*\d\s*\)", "A", "B", "C", "cosAB", "cosAC", "cosBC", "space_group")
 
 
+# Cards of a template that would change the calculation if they were left out.
+CARDS_OF_PHYSICS = ("HUBBARD", "OCCUPATIONS", "ATOMIC_FORCES", "CONSTRAINTS", "ADDITIONAL_K_POINTS")
+
+
 class QuantumEspressoWriter(FileForEachFrame):
     """<name>.in for pw.x."""
 
@@ -194,6 +198,12 @@ def _namelists_of(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise FileError(f"{path}: cannot be read ({reason})") from error
+    for card in CARDS_OF_PHYSICS:
+        if re.search(rf"(?im)^[ \t]*{card}\b", text):
+            raise FileError(
+                f"{path}: card {card} found, which would be lost: only the namelists are used; "
+                "take it out, and add it to the inputs afterwards"
+            )
     blocks = re.findall(r"(?ms)^[ \t]*&\w+\b.*?^[ \t]*/[ \t]*(?:!.*?)?$", text)
     opened = re.findall(r"(?m)^[ \t]*&(\w+)", text)
     names = [re.match(r"\s*&(\w+)", block)[1].upper() for block in blocks]
