@@ -18,7 +18,7 @@ if __name__ == "__main__" and not __package__:
 
 from panna.console import LeftOut, Progress, say, say_facts, table
 from panna.errors import FileError, FrameError, PotentialError, run_program
-from panna.files import atomic_write, make_folder
+from panna.files import atomic_write, make_folder, sha256_of
 from panna.text import counted, listed
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ TABLE, PLOT, SELECTED = "spread.csv", "spread.png", "selected.txt"
 POTENTIAL = "panna.in"
 ORDERS = ("force_max", "force", "energy")
 SHOWN = 10
-NOTHING = 1e-10  # eV, eV/angstrom: rounding of double precision
 
 DESCRIPTION = """\
 Evaluate several potentials on frames and sort the frames by how much the potentials disagree:
@@ -175,12 +174,22 @@ def _sources(given: Sequence[Path]) -> list[tuple[Path, str]]:
     for file in files:
         if files.count(file) > 1:
             raise PotentialError(f"{file}: given twice; the members must differ")
+    weights = [_weights_of(folder) for folder, _ in found]
+    for (folder, _), mine in zip(found, weights, strict=True):
+        first = found[weights.index(mine)][0]
+        if mine and first != folder:
+            raise PotentialError(f"{folder}: a copy of {first}; the members must differ")
     if len(found) < 2:
         raise PotentialError(
             f"{found[0][0]}: one potential found, at least two expected; a spread needs several "
             "trainings that differ in their seed (committee = 5 in the ini file of panna_train)"
         )
     return found
+
+
+def _weights_of(folder: Path) -> tuple[str, ...]:
+    """What tells the networks of a folder apart."""
+    return tuple(sha256_of(file) for file in sorted(folder.glob("weights_*")))
 
 
 def _open(folder: Path, name: str) -> core.Potential:
@@ -316,8 +325,6 @@ def _say_result(
 
     say(f"\nLargest spread, by {args.by}; E in meV/atom, F in eV/angstrom:")
     say(_frame_table(frames[:SHOWN]))
-    if all(max(frame.force_std_max, frame.energy_std) < NOTHING for frame in frames):
-        say("warning: all potentials give the same numbers; are they copies of one?")
     energies, forces = calibration(frames)
     if energies or forces:
         say("\nIs the spread an error bar? Root mean squares:")

@@ -430,12 +430,13 @@ def test_potentials_by_their_text_files(committee, examples, tmp_path, capsys):
     assert len(rows(tmp_path / "out")) == 8
 
 
-def test_copies_of_one_potential_are_noticed(examples, tmp_path, capsys):
-    for name in "abc":
-        random_potential(tmp_path / name, mbp(), seed=1)
+def test_copies_of_one_potential_are_refused(examples, tmp_path, capsys):
+    """One of them is enough: the spread would come out too small."""
+    for name, seed in (("a", 1), ("b", 2), ("c", 1)):
+        random_potential(tmp_path / name, mbp(), seed=seed)
     folders = [tmp_path / name for name in "abc"]
     code, said = run(capsys, "-i", examples, "-p", *folders, "-o", tmp_path / "out")
-    assert code == 0 and "are they copies of one?" in said
+    assert code == 2 and f"{folders[2]}: a copy of {folders[0]}; the members must differ" in said
 
 
 @pytest.mark.parametrize("case", ["no folder", "an empty folder", "no frame of these species"])
