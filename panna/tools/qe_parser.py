@@ -57,7 +57,13 @@ class _Run:
     fixed: bool = False
     steps: int = 0
     last: Frame | None = None
-    waiting: Configuration | None = None
+    waiting: Configuration | None = None  # the last step: the final block may hold its stress
+
+    def release(self) -> Iterator[Configuration]:
+        """The step that waits, if there is one."""
+        if self.waiting is not None:
+            step, self.waiting = self.waiting, None
+            yield step
 
 
 class QuantumEspressoXml(Reader):
@@ -91,11 +97,10 @@ class QuantumEspressoXml(Reader):
         run = _Run()
         try:
             yield from self._parts(path, run)
-        finally:
-            # The last step waits for the final block, which may hold its stress.
-            last, run.waiting = run.waiting, None
-            if last is not None:
-                yield last
+        except FrameError:
+            yield from run.release()
+            raise
+        yield from run.release()
 
     def _parts(self, path: Path, run: _Run) -> Iterator[Configuration | Unusable | Remark]:
         from panna.formats.xml_stream import local_name, parts
@@ -115,9 +120,7 @@ class QuantumEspressoXml(Reader):
                 yield Remark(f"pw.x ended with exit status {part.text.strip()}: look at the output")
 
     def _step(self, part: Element, run: _Run, consumed: int) -> Iterator[Configuration | Unusable]:
-        if run.waiting is not None:
-            yield run.waiting
-            run.waiting = None
+        yield from run.release()
         try:
             _check_convergence(part)
             frame = self._frame(part, run)
@@ -155,9 +158,7 @@ class QuantumEspressoXml(Reader):
                 whole = replace(run.waiting.frame, virial=frame.virial)
                 run.waiting = replace(run.waiting, frame=whole)
             return
-        if run.waiting is not None:
-            yield run.waiting
-            run.waiting = None
+        yield from run.release()
         yield Configuration(frame, number, facts, consumed)
 
     def _frame(self, part: Element, run: _Run) -> Frame:

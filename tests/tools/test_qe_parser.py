@@ -1,5 +1,6 @@
 """panna_qe_parser on real files of pw.x 6.1 to 7.5, and on damaged ones."""
 
+import gc
 import gzip
 import json
 import re
@@ -155,6 +156,14 @@ def test_the_stress_of_the_final_block_is_that_of_the_last_step(qe, tmp_path, ca
     assert "pw.x writes no stress into the steps" in run.said
     run = parser_run(main, capsys, tmp_path / "md", qe / "water_md.xml")
     assert all(frame.virial is None for frame in run.frames.values())
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_the_first_steps_only(qe, tmp_path, capsys):
+    """Reading stops in the middle of the file."""
+    run = parser_run(main, capsys, tmp_path / "out", qe / "water_md.xml", "--limit", "2")
+    gc.collect()
+    assert run.code == 0 and list(run.frames) == ["water_md_000001", "water_md_000002"]
 
 
 def test_one_calculation_has_no_number(qe, tmp_path, capsys):
