@@ -20,12 +20,14 @@ class Configuration:
     number: from 1, within the file; None for the only one, named as the file is.
     facts: informative entries of the example, such as {"program": "PWSCF 7.2"}.
     consumed: bytes of the file that have been read, for the progress.
+    line: of the file where it begins, from 1.
     """
 
     frame: Frame
     number: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     consumed: int = 0
+    line: int | None = None
 
 
 @dataclass(frozen=True)

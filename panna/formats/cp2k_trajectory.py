@@ -13,7 +13,7 @@ import numpy as np
 from panna.errors import FrameError
 from panna.formats.cp2k_blocks import Block, Broken, Companion, table_blocks, xyz_blocks
 from panna.formats.cp2k_output import Evaluation, Header, evaluations
-from panna.frames.elements import element_of
+from panna.frames.elements import named_element
 from panna.frames.units import BOHR, FOREIGN_STRESS, HARTREE
 
 POSITIONS = re.compile(r"^(.+)-pos(-\d+)\.xyz((?:\.gz|\.xz)?)$")
@@ -196,7 +196,7 @@ class Trajectory:
             flaw, evaluation = self.outputs.of(block.energy)
             try:
                 step.flaw = self._judged(flaw)
-                step.species = tuple(_element(label) for label in block.labels)
+                step.species = tuple(named_element(label) for label in block.labels)
                 step.positions, step.cell = block.values, self.cell
                 if cells is not None:
                     step.cell = self._cell_of(block, cells)
@@ -265,10 +265,3 @@ def _same(found: np.ndarray, told: np.ndarray, most: float, what: str, unit: str
             f"its {what} are not those in the output; trajectories must be in {unit} (UNIT in "
             "&MOTION &PRINT)"
         )
-
-
-def _element(label: str) -> str:
-    found = element_of(label)
-    if found is None:
-        raise FrameError(f"{label!r} names no chemical element")
-    return found

@@ -8,7 +8,7 @@ import numpy as np
 
 from panna.errors import FrameError
 from panna.formats.fortran_rows import NUMBER, numbers, read_rows
-from panna.frames.elements import element_of
+from panna.frames.elements import named_element
 from panna.frames.text_lines import Lines, Unreadable
 from panna.frames.units import BOHR, LENGTH
 
@@ -123,7 +123,7 @@ class Geometry:
         try:
             alat = self._known_alat()
             sites = read_rows(self.lines, SITE, self.most_rows)
-            species = tuple(_element(row[1], where) for where, row in sites)
+            species = tuple(named_element(row[1], where) for where, row in sites)
             values = [numbers(row[2], 3, where) for where, row in sites]
             self.check_count(len(sites), "positions")
         except Unreadable:
@@ -164,7 +164,7 @@ class Geometry:
             if scale is None and self.cell is None:
                 raise FrameError(f"{self.lines.where}: positions in a cell that is not known")
             atoms = read_rows(self.lines, ATOM, self.most_rows)
-            species = tuple(_element(row[1], where) for where, row in atoms)
+            species = tuple(named_element(row[1], where) for where, row in atoms)
             values = [_position(row[2], where) for where, row in atoms]
             self.check_count(len(atoms), "positions")
         except Unreadable:
@@ -222,10 +222,3 @@ def _position(text: str, where: str) -> list[float]:
     if len(fields) == 6 and set(fields[3:]) <= {"0", "1"}:
         fields = fields[:3]
     return numbers(" ".join(fields), 3, where)
-
-
-def _element(label: str, where: str) -> str:
-    element = element_of(label)
-    if element is None:
-        raise FrameError(f"{where}: {label!r} names no chemical element")
-    return element

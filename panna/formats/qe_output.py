@@ -364,7 +364,6 @@ class _Output:
             step.flaw = step.flaw or f"self-consistency {what}was not reached"
         run.kinds = step.kinds
         step.facts, step.notes = run.facts(), tuple(run.notes)
-        step.facts["source_line"] = step.line
         step.consumed = self.lines.consumed()
         if last and self.number == 1 and run.calculation == "scf":
             step.number = None

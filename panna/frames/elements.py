@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from panna.errors import FrameError
 
 _BY_NUMBER = """
     H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br
@@ -28,3 +31,26 @@ def element_of(label: str) -> str | None:
         return None
     name = letters[1].capitalize()
     return next((symbol for symbol in (name, name[0]) if symbol in KNOWN), None)
+
+
+def named_element(label: str, where: str = "") -> str:
+    """As element_of; raises FrameError where there is none. where: beginning of the message."""
+    found = element_of(label)
+    if found is None:
+        place = f"{where}: " if where else ""
+        raise FrameError(f"{place}{label!r} names no chemical element")
+    return found
+
+
+def symbols_of_numbers(numbers: Iterable[int]) -> tuple[str, ...]:
+    """Chemical symbols of atomic numbers.
+
+    Raises:
+      FrameError: no element has the number; the message counts atoms from 1.
+    """
+    symbols = []
+    for atom, number in enumerate(numbers, start=1):
+        if not 1 <= number <= len(ELEMENTS):
+            raise FrameError(f"atom {atom}: {number} is not the number of a chemical element")
+        symbols.append(ELEMENTS[int(number) - 1])
+    return tuple(symbols)

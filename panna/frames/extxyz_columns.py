@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from panna.errors import FrameError
-from panna.frames.elements import ELEMENTS
+from panna.frames.elements import symbols_of_numbers
 from panna.frames.extxyz_stream import FrameText
 
 DEFAULT = "species:S:1:pos:R:3"
@@ -51,10 +51,10 @@ def symbols_of(columns: dict[str, np.ndarray]) -> tuple[str, ...]:
     """
     if "species" in columns:
         return tuple(str(symbol).capitalize() for symbol in columns["species"])
-    for number in columns["Z"]:
-        if not 1 <= number <= len(ELEMENTS):
-            raise FrameError(f"Z = {number} is not the number of a chemical element")
-    return tuple(ELEMENTS[int(number) - 1] for number in columns["Z"])
+    try:
+        return symbols_of_numbers(columns["Z"])
+    except FrameError as error:
+        raise FrameError(f"Z: {error}") from error
 
 
 def _triplets(properties: str) -> list[tuple[str, str, int]]:

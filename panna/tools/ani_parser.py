@@ -299,7 +299,7 @@ def _numbers(dataset: h5py.Dataset, block: slice) -> np.ndarray:
 
 def _species(group: h5py.Group) -> tuple[str, ...]:
     """Chemical symbols, from `species` or `atomic_numbers`."""
-    from panna.frames.elements import ELEMENTS
+    from panna.frames.elements import symbols_of_numbers
 
     key = next((key for key in ("species", "atomic_numbers") if key in group), None)
     if key is None:
@@ -310,10 +310,10 @@ def _species(group: h5py.Group) -> tuple[str, ...]:
     values = dataset[()]
     if values.dtype.kind not in "iu":
         return tuple(_text(value).strip() for value in values)
-    for atom, value in enumerate(values, 1):
-        if not 1 <= value <= len(ELEMENTS):
-            raise FrameError(f"{key}: atom {atom}: {value} is not the number of an element")
-    return tuple(ELEMENTS[int(value) - 1] for value in values)
+    try:
+        return symbols_of_numbers(values)
+    except FrameError as error:
+        raise FrameError(f"{key}: {error}") from error
 
 
 def _facts(group: h5py.Group) -> dict[str, str]:

@@ -16,6 +16,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts, table
 from panna.errors import FileError, FrameError, PotentialError, run_program
 from panna.files import atomic_write, make_folder, sha256_of
@@ -58,12 +59,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_committee_spread",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_committee_spread", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", required=True, metavar="EXAMPLES_DIR", type=Path,
         help="folder of .example files, with or without energies and forces",

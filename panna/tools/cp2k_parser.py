@@ -15,7 +15,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
-from panna.formats.configuration import Configuration, Remark, Unusable
+from panna.formats.configuration import Configuration, Remark, Unusable, virial_of_stress
 from panna.frames.text_lines import without_compression
 from panna.tools.parsing import Reader, run_parser
 
@@ -128,17 +128,13 @@ class CP2K(Reader):
             self._claim(trajectory, path)
             frames = _of_trajectory(trajectory, self._given_cell(), self.args.unchecked)
         size = path.stat().st_size
-        said: set[str] = set()
         for item in frames:
-            for text in item.notes:
-                if text not in said:
-                    said.add(text)
-                    yield Remark(text)
+            yield from map(Remark, item.notes)
             if item.where:
-                yield from self._converted(item, min(item.consumed, size), said)
+                yield from self._converted(item, min(item.consumed, size))
 
     def _converted(
-        self, item: _Found, consumed: int, said: set[str]
+        self, item: _Found, consumed: int
     ) -> Iterator[Configuration | Unusable | Remark]:
         try:
             if item.flaw:
@@ -147,10 +143,9 @@ class CP2K(Reader):
         except FrameError as error:
             yield Unusable(item.where, str(error), consumed)
             return
-        if fixed and FIXED not in said:
-            said.add(FIXED)
+        if fixed:
             yield Remark(FIXED)
-        yield Configuration(frame, item.number, item.facts, consumed)
+        yield Configuration(frame, item.number, item.facts, consumed, item.source.line)
 
     def _given_cell(self) -> np.ndarray | None:
         import numpy as np
@@ -164,8 +159,6 @@ class CP2K(Reader):
 
     def _frame(self, item: _Found) -> tuple[Frame, bool]:
         """The frame, and whether forces were left out because of fixed atoms."""
-        import numpy as np
-
         from panna.formats.cp2k_cell import periodicity
         from panna.frames.frame import Frame
 
@@ -183,7 +176,7 @@ class CP2K(Reader):
             forces = None if zero.any() and not zero.all() else forces
         virial = None
         if source.stress is not None:
-            virial = (source.stress + source.stress.T) / 2 * abs(np.linalg.det(source.cell))
+            virial = virial_of_stress(source.stress, source.cell, 1.0)
         frame = Frame(
             species=source.species,
             positions=source.positions,
@@ -262,7 +255,7 @@ def _evaluated(evaluation: Evaluation, number: int, given: np.ndarray | None) ->
                 notes = (FEW_DIGITS,)
         except FrameError as error:
             flaw = str(error)
-    facts = {**evaluation.header.facts(), "source_line": evaluation.line}
+    facts = evaluation.header.facts()
     where = f"calculation {number} (line {evaluation.line})"
     return _Found(where, number, evaluation, flaw, notes, facts, evaluation.consumed)
 
@@ -294,7 +287,7 @@ def _of_trajectory(path: Path, given: np.ndarray | None, unchecked: bool) -> Ite
         number += 1
         where = f"step {'?' if step.number is None else step.number} (line {step.line})"
         facts = step.header.facts() if step.header is not None else {}
-        facts |= {"step": step.number, "source_line": step.line}
+        facts |= {"step": step.number}
         unread = step.dynamics and step.stress is None and trajectory.stresses is not None
         notes = (MOVING_STRESS,) if unread else ()
         yield _Found(where, number, step, step.flaw, notes, facts, step.consumed)

@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import Progress, say, say_facts, table
 from panna.doctor.thresholds import Thresholds
 from panna.errors import FileError, run_program
@@ -75,12 +76,7 @@ def _run(argv: list[str] | None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_data_doctor",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_data_doctor", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", "--indir", required=True, metavar="DIR", type=Path,
         help="folder of .example files",

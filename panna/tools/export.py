@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts
 from panna.errors import FileError, FrameError, run_program
 from panna.frames.writers import WRITERS, FrameWriter
@@ -164,12 +165,7 @@ def _say_result(args: argparse.Namespace, writer: FrameWriter, outcome: _Outcome
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_export",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_export", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", nargs="+", required=True, metavar="PATH", type=Path,
         help=".example files, or folders with them",

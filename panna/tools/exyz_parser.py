@@ -86,8 +86,7 @@ class ExtxyzFiles(Reader):
                     where = f"frame {text.number} (line {text.line})"
                     yield Unusable(where, str(error), lines.consumed())
                     continue
-                facts = {"source_line": text.line}
-                yield Configuration(frame, text.number, facts, lines.consumed())
+                yield Configuration(frame, text.number, {}, lines.consumed(), text.line)
 
     def plan(self) -> list[tuple[str, str]]:
         """Keys and units."""

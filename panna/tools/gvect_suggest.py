@@ -12,6 +12,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts
 from panna.errors import FileError, FrameError, run_program
 from panna.text import counted
@@ -32,6 +33,7 @@ Propose the parameters of an mBP descriptor and print a complete gvect.ini. The 
             at a distance d: they cross at 84 % of their height
 
 It is a start for the first network, not an optimum: vary the cutoff and the size."""
+EPILOG = "example: panna_gvect_suggest -i examples -o gvect.ini --plot resolution.pdf"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,12 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     from panna.tools.sampling import add_sampling
 
-    parser = argparse.ArgumentParser(
-        prog="panna_gvect_suggest",
-        description=DESCRIPTION,
-        epilog="example: panna_gvect_suggest -i examples -o gvect.ini --plot resolution.pdf",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_gvect_suggest", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", required=True, metavar="DIR", type=Path, help="folder of .example files"
     )

@@ -14,6 +14,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts
 from panna.errors import FileError, StorageError, run_program
 from panna.text import counted, listed
@@ -42,12 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_gvect_writer",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_gvect_writer", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", nargs="+", required=True, metavar="PATH", type=Path,
         help=".bin files, or folders of them",

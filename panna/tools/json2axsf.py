@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts
 from panna.errors import FileError, FrameError, run_program
 from panna.files import atomic_write
@@ -200,12 +201,7 @@ def _say_result(targets: dict[int, Path], kinds: Counter[int], entries: list[_En
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_json2axsf",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_json2axsf", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--indir", required=True, metavar="DIR", type=Path, help="folder of .example files"
     )

@@ -159,8 +159,8 @@ class LammpsDump(Reader):
                     skip_to_snapshot(lines)
                     continue
                 yield from self._remarks(snapshot, number)
-                known = {"source_line": snapshot.line, "timestep": snapshot.step, **facts}
-                yield Configuration(frame, number, known, lines.consumed())
+                known = {"timestep": snapshot.step, **facts}
+                yield Configuration(frame, number, known, lines.consumed(), snapshot.line)
 
     def _log(self, path: Path) -> tuple[ThermoLog | None, dict[str, str]]:
         """The log that belongs to a dump, and what the examples tell about it."""

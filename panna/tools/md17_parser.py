@@ -122,6 +122,7 @@ class MolecularNpz(Reader):
     ) -> Iterator[Configuration | Unusable | Remark]:
         import numpy as np
 
+        from panna.frames.elements import symbols_of_numbers
         from panna.frames.frame import Frame
 
         length, energy_unit, remarks = self._units(arrays)
@@ -140,7 +141,7 @@ class MolecularNpz(Reader):
             consumed = size * (k + 1) // data.count
             try:
                 frame = Frame(
-                    species=_species(charges),
+                    species=symbols_of_numbers(charges),
                     positions=positions.astype(np.float64) * length,
                     cell=np.zeros((3, 3)) if cell is None else cell,
                     pbc=(cell is not None,) * 3,
@@ -316,15 +317,6 @@ def _check_shape(array: _Array, shapes: list[tuple[int, ...]], kinds: str) -> No
     if array.dtype.kind not in kinds:
         expected = "whole" if kinds == "iu" else "floating-point"
         raise FrameError(f"{array.key}: {array.dtype} found, {expected} numbers expected")
-
-
-def _species(charges: np.ndarray) -> tuple[str, ...]:
-    from panna.frames.elements import ELEMENTS
-
-    for atom, charge in enumerate(charges, 1):
-        if not 1 <= charge <= len(ELEMENTS):
-            raise FrameError(f"atom {atom}: {charge} is not the number of a chemical element")
-    return tuple(ELEMENTS[int(charge) - 1] for charge in charges)
 
 
 def _cell(arrays: Mapping[str, _Array], length: float) -> np.ndarray | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panna import __version__
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, Progress, say, say_facts, say_notes
 from panna.errors import FileError, FrameError, run_program
 from panna.files import make_folder, sha256_of
@@ -172,7 +173,6 @@ class _Conversion:
         from panna.frames.example_folder import with_hash
 
         number = "" if item.number is None else f"_{item.number:06d}"
-        where = str(source.path) if item.number is None else f"{source.path}, frame {item.number}"
         try:
             frame = item.frame.named(source.stem + number)
             if self.args.addhash:
@@ -182,15 +182,17 @@ class _Conversion:
             present = self.folder.holds(frame)
             self.survey.add(frame)
         except FrameError as error:
-            place = item.facts.get("source_line")
-            where += f" (line {place})" if place is not None else ""
-            self.left_out.add(where, re.sub(r"^frame '[^']*': ", "", str(error)))
+            where = "" if item.number is None else f", frame {item.number}"
+            where += "" if item.line is None else f" (line {item.line})"
+            reason = re.sub(r"^frame '[^']*': ", "", str(error))
+            self.left_out.add(f"{source.path}{where}", reason)
             return
         if present:
             self.present += 1
             return
-        counted_from = {} if item.number is None else {"source_frame": item.number}
-        self.folder.write(frame, {**facts, **counted_from, **item.facts})
+        place = {"source_frame": item.number, "source_line": item.line}
+        known = {key: value for key, value in place.items() if value is not None}
+        self.folder.write(frame, {**facts, **known, **item.facts})
         self.written += 1
 
 
@@ -198,12 +200,7 @@ class _Conversion:
 
 
 def _arguments(reader: type[Reader], argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=f"panna_{reader.program}",
-        description=reader.description,
-        epilog=reader.epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser(f"panna_{reader.program}", reader.description, reader.epilog)
     parser.add_argument(
         "-i", "--input", "--indir", nargs="+", required=True, metavar="PATH", type=Path,
         help=f"files, or folders that are searched for every {reader.expected}",
@@ -257,7 +254,7 @@ def _sources(reader: Reader, args: argparse.Namespace) -> list[_Source]:
             seen.add(path.resolve())
             source = _source(reader, given, path, args.prefix)
             other = sources.setdefault(source.stem, source)
-            if other.path != path:
+            if other is not source:
                 raise FrameError(
                     f"{other.path} and {path} would both give {source.stem}_000001.example; "
                     "name the folder above them, or convert them one at a time with different "

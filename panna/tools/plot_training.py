@@ -13,6 +13,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import LeftOut, say, say_facts, table
 from panna.errors import FileError, FrameError, PannaError, run_program
 from panna.text import counted, listed
@@ -45,12 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_plot_training",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_plot_training", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", nargs="+", required=True, metavar="TRAIN_DIR", type=Path,
         help="folders of trainings; of a committee all members are shown",

@@ -70,7 +70,7 @@ class QuantumEspressoText(Reader):
                 where = f"step {step.number or 1} (line {step.line})"
                 yield Unusable(where, str(error), step.consumed)
                 continue
-            yield Configuration(frame, step.number, step.facts, step.consumed)
+            yield Configuration(frame, step.number, step.facts, step.consumed, step.line)
 
 
 def _frame(step: Step) -> Frame:

@@ -254,7 +254,7 @@ def _atoms(structure: Element) -> tuple[tuple[str, ...], np.ndarray]:
     """Elements, and positions in bohr."""
     import numpy as np
 
-    from panna.frames.elements import element_of
+    from panna.frames.elements import named_element
 
     atoms = structure.findall("atomic_positions/atom")
     if not atoms:
@@ -262,13 +262,7 @@ def _atoms(structure: Element) -> tuple[tuple[str, ...], np.ndarray]:
     announced = structure.get("nat")
     if announced is not None and announced.strip() != str(len(atoms)):
         raise FrameError(f"{len(atoms)} atoms found, nat = {announced} expected")
-    labels = []
-    for atom in atoms:
-        label = atom.get("name") or ""
-        element = element_of(label)
-        if element is None:
-            raise FrameError(f"atom {atom.get('index')}: {label!r} names no chemical element")
-        labels.append(element)
+    labels = [named_element(a.get("name") or "", f"atom {a.get('index')}") for a in atoms]
     return tuple(labels), np.array([_numbers(atom, 3) for atom in atoms])
 
 

@@ -115,8 +115,8 @@ class RunnerData(Reader):
                 if self._placeholder(frame):
                     yield Remark(ZEROS)
                     frame = replace(frame, forces=None, energy=frame.energy or None)
-                facts = {"source_line": start, **_information(words)}
-                yield Configuration(frame, number, facts, lines.consumed())
+                facts = _information(words)
+                yield Configuration(frame, number, facts, lines.consumed(), start)
 
     def _placeholder(self, frame: Frame) -> bool:
         kept = self.args.keep_zeros or frame.n_atoms == 1

@@ -12,6 +12,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from panna.config.arguments import program_parser
 from panna.console import say, say_facts, say_notes
 from panna.errors import run_program
 from panna.text import listed
@@ -48,12 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="panna_weights_exchange",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser("panna_weights_exchange", DESCRIPTION, EPILOG)
     parser.add_argument(
         "-i", "--input", required=True, metavar="MODEL", type=Path, help="the model to change"
     )

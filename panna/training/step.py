@@ -96,13 +96,7 @@ class Step:
         g, dtype = weights.shape[0], weights.dtype
         each = len(self.networks)
         inputs, numbers = tf.TensorSpec([None, g], dtype), tf.TensorSpec([None], dtype)
-        labels = {
-            "species": tf.TensorSpec([None], tf.int32),
-            "frame_of_atom": tf.TensorSpec([None], tf.int64),
-            "n_atoms": tf.TensorSpec([None], tf.int64),
-            "energy": tf.TensorSpec([None], tf.float64),
-            "weight": tf.TensorSpec([None], tf.float32),
-        }
+        labels, virials = self._label_specs(), tf.TensorSpec([None, 3, 3], tf.float64)
         size, sums = tf.TensorSpec([], tf.float64), tf.TensorSpec([None], tf.float64)
 
         def graph(function: Callable, **options: Any) -> Callable:
@@ -120,10 +114,6 @@ class Step:
             self._update = graph(self._update_graph, input_signature=[*both, size])
             self._score_energies = compiled(self._energy_score, input_signature=both)
             return
-        labels["forces"] = tf.TensorSpec([None, 3], tf.float32)
-        virials = tf.TensorSpec([None, 3, 3], tf.float64)
-        if self._with_virials:
-            labels["virial"] = virials
         self._predict = {
             trained: compiled(
                 partial(self._predict_graph, self.networks if trained else self.evaluated),
@@ -137,6 +127,21 @@ class Step:
         bars = [[inputs] * each, [numbers] * each, [inputs] * each, sums]
         self._gradients = compiled(self._gradient_graph, input_signature=bars)
         self._update = graph(self._update_graph, input_signature=[*bars, size])
+
+    def _label_specs(self) -> dict[str, tf.TensorSpec]:
+        """What the graphs are told of the reference values and sizes."""
+        specs = {
+            "species": tf.TensorSpec([None], tf.int32),
+            "frame_of_atom": tf.TensorSpec([None], tf.int64),
+            "n_atoms": tf.TensorSpec([None], tf.int64),
+            "energy": tf.TensorSpec([None], tf.float64),
+            "weight": tf.TensorSpec([None], tf.float32),
+        }
+        if self.derivatives is not None:
+            specs["forces"] = tf.TensorSpec([None, 3], tf.float32)
+            if self._with_virials:
+                specs["virial"] = tf.TensorSpec([None, 3, 3], tf.float64)
+        return specs
 
     def trace(self) -> None:
         """Makes all graphs now, not at their first use: two threads that traced at the same time

@@ -28,23 +28,14 @@ class WholeStep(Step):
         weights = self.networks[0].weights[0]
         g, dtype = weights.shape[0], weights.dtype
         self.pair_rows = PairRows(exact=not xla)
-        labels = {
-            "species": tf.TensorSpec([None], tf.int32),
-            "frame_of_atom": tf.TensorSpec([None], tf.int64),
-            "n_atoms": tf.TensorSpec([None], tf.int64),
-            "energy": tf.TensorSpec([None], tf.float64),
-            "weight": tf.TensorSpec([None], tf.float32),
-        }
-        pairs = {}
+        labels, pairs = self._label_specs(), {}
         if self.derivatives is not None:
-            labels["forces"] = tf.TensorSpec([None, 3], tf.float32)
             pairs = {
                 "centre": tf.TensorSpec([None], tf.int64),
                 "neighbour": tf.TensorSpec([None], tf.int64),
                 "blocks": tf.TensorSpec([None, 3, g], tf.float32),
             }
         if self._with_virials:
-            labels["virial"] = tf.TensorSpec([None, 3, 3], tf.float64)
             pairs["frame"] = tf.TensorSpec([None], tf.int64)
             pairs["vectors"] = tf.TensorSpec([None, 3], tf.float64)
         signature = [[tf.TensorSpec([None, g], dtype)] * len(self.networks), labels, pairs]
