@@ -16,14 +16,16 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from panna.config.arguments import config_parser
+from panna.config.train_cluster import FLAGS, with_flags
 from panna.console import Progress, say, say_facts, say_notes, table
 from panna.cores import available_cores
-from panna.errors import ConfigError, run_program
+from panna.errors import run_program
 from panna.files import only_writer
 from panna.text import counted, listed
 
 if TYPE_CHECKING:
     from panna.config.reader import Config
+    from panna.training.engine import Engine
     from panna.training.metrics import Errors
     from panna.training.session import Session
 
@@ -36,9 +38,10 @@ checkpoint when the same command is given again, with the same result as without
 EPILOG = """\
 files in train_dir: checkpoints/step_N.npz, best.npz (smallest validation loss), metrics.csv (one
 row per epoch), tensorboard/ (tensorboard --logdir TRAIN_DIR). With committee = N they are in
-train_dir/member_1 to member_N."""
+train_dir/member_1 to member_N.
 
-CLUSTER_FLAGS = ("list_of_nodes", "task_index_variable", "parameter_servers", "communication_port")
+several machines: the same command on each of them, with the section [CLUSTER] or with the flags
+above; see docs/parallel.md."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,37 +52,39 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = config_parser("panna_train", DESCRIPTION, EPILOG)
     parser.add_argument("--debug", action="store_true", help="show the messages of TensorFlow")
-    for flag in CLUSTER_FLAGS:
-        parser.add_argument(f"--{flag}", help=argparse.SUPPRESS)
+    cluster = parser.add_argument_group("several machines", "in place of the keys of [CLUSTER]")
+    for key, flag in FLAGS.items():
+        cluster.add_argument(f"--{flag}", metavar="TEXT", help=f"the key {key}")
     return parser.parse_args(argv)
 
 
 def _run(argv: list[str] | None) -> int:
     args = _arguments(argv)
-    for flag in CLUSTER_FLAGS:
-        if getattr(args, flag) is not None:
-            raise ConfigError(
-                f"--{flag}: training on several nodes is not supported yet; remove the flag"
-            )
     from panna.config.reader import read_config
     from panna.config.train import TRAIN
+    from panna.training.cluster.roles import find_cluster
 
-    config = read_config(args.config, TRAIN)
-    say_notes(config.notices)
+    config = with_flags(read_config(args.config, TRAIN), vars(args))
+    cluster = find_cluster(config, given=args.list_of_nodes is not None)
+    if cluster is not None:
+        from panna.training.cluster.program import run_process
 
-    from panna.training.tensorflow_setup import prepare_tensorflow
+        return run_process(config, cluster, args.debug, _run_training)
+    from panna.training.tensorflow_setup import prepare_for
 
-    pipeline = config["PARALLELIZATION"]
-    device = prepare_tensorflow(
-        args.debug,
-        pipeline["inter_op_parallelism_threads"],
-        pipeline["intra_op_parallelism_threads"],
-        config["IO_INFORMATION"]["log_device_placement"],
-        pipeline["device"],
-    )
+    place = prepare_for(config, args.debug)
+    from panna.training.engine import Engine
+
+    return _run_training(config, Engine(place))
+
+
+def _run_training(config: Config, engine: Engine) -> int:
+    """The training, once TensorFlow is ready; engine: computes the steps."""
     from panna.training.committee import member_configs
     from panna.training.session import prepare_several
 
+    say_notes(config.notices)
+    pipeline = config["PARALLELIZATION"]
     train_dir = config["IO_INFORMATION"]["train_dir"]
     with ExitStack() as held:
         held.enter_context(only_writer(train_dir, "panna_train"))
@@ -87,8 +92,8 @@ def _run(argv: list[str] | None) -> int:
         folders = [one["IO_INFORMATION"]["train_dir"] for one in members]
         for folder in folders if len(folders) > 1 else ():
             held.enter_context(only_writer(folder, "panna_train"))
-        sessions = prepare_several(config, members, _reading)
-        _say_plan(config, sessions, device)
+        sessions = prepare_several(config, members, _reading, engine)
+        _say_plan(config, sessions, engine.place)
         if all(session.finished for session in sessions):
             limits = ", ".join(dict.fromkeys(map(_limit, sessions)))
             say(f"\nNothing is left to do; for a longer training raise {limits}.")
@@ -117,7 +122,7 @@ def _reading(total: int) -> Iterator[Callable[[int], None]]:
         yield progress.advance
 
 
-def _say_plan(config: Config, sessions: Sequence[Session], device: str) -> None:
+def _say_plan(config: Config, sessions: Sequence[Session], place: str) -> None:
     session = sessions[0]
     data, model, training = session.data, session.model, config["TRAINING_PARAMETERS"]
     io, rate = config["IO_INFORMATION"], session.loop.schedule
@@ -144,7 +149,7 @@ def _say_plan(config: Config, sessions: Sequence[Session], device: str) -> None:
     final = rate(session.total_steps - 1)
     rows += [
         ("derivatives", data.derivatives),
-        ("precision", f"{training['precision']}, {_seeds(sessions)}, on {device}"),
+        ("precision", f"{training['precision']}, {_seeds(sessions)}, on {place}"),
         ("loss", f"{session.loop.step.objective.text()}; {training['optimiser']}"),
         (
             "length",

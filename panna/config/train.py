@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from panna.config.reader import Config
 from panna.config.schema import REQUIRED, Key, Problem, SameAs, Schema, Section
+from panna.config.train_cluster import CLUSTER, check_cluster
 from panna.config.train_losses import LOSS_KEYS, check_losses
 from panna.config.train_optimiser import (
     OPTIMISER_KEYS,
@@ -312,7 +313,7 @@ def _check_offsets(config: Config) -> Iterable[Problem]:
 
 TRAIN = Schema(
     "panna_train",
-    (IO, PARALLELIZATION, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
+    (IO, PARALLELIZATION, CLUSTER, DATA, TRAINING, DEFAULT_NETWORK, LONG_RANGE, VALIDATION),
     species_section=SPECIES,
     species_key=("DATA_INFORMATION", "atomic_sequence"),
     defaults_key=("TRAINING_PARAMETERS", "defaults"),
@@ -324,6 +325,7 @@ TRAIN = Schema(
         _check_subset,
         _check_offsets,
         _check_restart,
+        check_cluster,
     ),
     meaning="train networks on packed descriptors",
 )

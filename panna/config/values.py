@@ -101,6 +101,7 @@ def _to_path(text: str) -> Path:
 
 boolean = Kind("a boolean (True or False)", _to_boolean, choices=("True", "False"))
 integer = _integer("an integer", lambda n: True)
+port_number = _integer("a port, an integer from 1 to 65535", lambda n: 0 < n < 65536)
 positive_integer = _integer("an integer above 0", lambda n: n > 0)
 non_negative_integer = _integer("an integer of 0 or more", lambda n: n >= 0)
 real = _real("a number", lambda x: True)

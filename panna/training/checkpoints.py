@@ -10,6 +10,7 @@ optimiser, and the weights being trained if the model holds averaged ones.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zipfile
@@ -93,23 +94,28 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     arrays = read_npz(path)
     try:
-        model = Model.from_arrays(arrays)
-        state = json.loads(str(arrays["state"])) if "state" in arrays else {}
+        return _from_arrays(arrays)
     except (TrainingError, ValueError) as error:
         raise TrainingError(f"{path}: {error}") from error
-    prefix = "training/"
-    rest = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    return Checkpoint(model, state, rest)
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint atomically; the folder is created."""
     make_folder(Path(path).parent)
-    arrays = checkpoint.model.to_arrays()
-    arrays["state"] = np.array(json.dumps(checkpoint.state))
-    arrays.update({f"training/{name}": value for name, value in checkpoint.arrays.items()})
     with atomic_write(path, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **_to_arrays(checkpoint))
+
+
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+    """As the content of a file, for another process."""
+    content = io.BytesIO()
+    np.savez(content, **_to_arrays(checkpoint))
+    return content.getvalue()
+
+
+def checkpoint_from_bytes(content: bytes) -> Checkpoint:
+    """What `checkpoint_to_bytes` was given."""
+    return _from_arrays(dict(np.load(io.BytesIO(content), allow_pickle=False)))
 
 
 def save_step(train_dir: str | Path, checkpoint: Checkpoint, keep: int) -> Path:
@@ -133,6 +139,20 @@ def set_aside(train_dir: str | Path, step: int) -> None:
     make_folder(folder)
     for path in later:
         path.replace(folder / path.name)
+
+
+def _to_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    arrays = checkpoint.model.to_arrays()
+    arrays["state"] = np.array(json.dumps(checkpoint.state))
+    return arrays | {f"training/{name}": value for name, value in checkpoint.arrays.items()}
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> Checkpoint:
+    """Raises TrainingError or ValueError where something is missing or wrong."""
+    state = json.loads(str(arrays["state"])) if "state" in arrays else {}
+    prefix = "training/"
+    rest = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    return Checkpoint(Model.from_arrays(arrays), state, rest)
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:

@@ -63,7 +63,11 @@ class TrainingData:
 
 
 def open_training_data(
-    config: Config, source: str | None = None, reading: Reading = no_report
+    config: Config,
+    source: str | None = None,
+    reading: Reading = no_report,
+    sharers: int = 1,
+    keep: bool = True,
 ) -> TrainingData:
     """Opens the data that a configuration names.
 
@@ -71,6 +75,8 @@ def open_training_data(
       config: read with the TRAIN schema.
       source: of derivatives, of the run that continues; None to follow the configuration.
       reading: shows the progress of reading everything into memory.
+      sharers: processes that read the data on this machine.
+      keep: in memory, if there is room; False where only other processes calculate.
     Raises:
       ConfigError: a key does not fit the data.
       StorageError: no data, damaged data, or data without what the training needs.
@@ -90,7 +96,7 @@ def open_training_data(
     datasets = [_open(config, summary, species, used, validation=False)]
     if other is not None:
         datasets.append(_open(config, other, species, used, validation=True))
-    sizes = _Sizes(sum(map(_measured_bytes, datasets)), available_bytes())
+    sizes = _Sizes(sum(map(_measured_bytes, datasets)), available_bytes() / sharers)
     if chosen == "auto":
         reason = f"stored, computed once: {sizes}"
         if not sizes.fit:
@@ -98,6 +104,8 @@ def open_training_data(
             datasets = [dataset.with_derivatives(used) for dataset in datasets]
             sizes = _Sizes(sum(map(_measured_bytes, datasets)), sizes.free)
     cache, cache_reason = _choose_cache(config, sizes)
+    if not keep:
+        cache, cache_reason = False, "kept by the workers"
     if cache:
         with reading(sum(dataset.n_frames for dataset in datasets)) as advance:
             datasets = [dataset.resident(advance) for dataset in datasets]

@@ -18,12 +18,17 @@ from panna.storage.dataset import Dataset
 from panna.training.metrics import SUMS, Errors
 from panna.training.step import Step
 
+Stopped = Callable[[], "int | None"]  # the signal that asks to stop, if there is one
 ValueAndGradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 LOSS, FRAMES = SUMS.index("loss"), SUMS.index("frames")
 
 
 class Interrupted(Exception):
-    """A request to stop came; nothing has been written."""
+    """A request to stop came; signal: its number, None if it was no signal."""
+
+    def __init__(self, signal: int | None) -> None:
+        super().__init__(signal)
+        self.signal = signal
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def finish(
     step: Step,
     train: Dataset,
     finishing: Finishing,
-    stopped: Callable[[], bool],
+    stopped: Stopped,
     report: Callable[[Errors], None],
 ) -> tuple[int, Errors]:
     """Improves the weights of a training with all its frames; the averages become the same.
@@ -85,7 +90,7 @@ def finish(
     Starts from the weights that are evaluated: the averages, if there are any.
 
     Args:
-      stopped: whether a request to stop has come.
+      stopped: tells whether a request to stop has come.
       report: called after every step with the errors of the last evaluation.
     Returns:
       Number of steps, and the errors of the training set at the end.
@@ -135,14 +140,13 @@ def assign(variables, point: np.ndarray) -> None:
 
 
 def _whole_set(
-    step: Step, train: Dataset, size: int, stopped: Callable[[], bool]
+    step: Step, train: Dataset, size: int, stopped: Stopped
 ) -> tuple[Errors, np.ndarray]:
     """Errors of the training set, and the gradient of its mean loss."""
     errors, gradient = Errors(), np.zeros(size)
-    for batch in train.epoch_batches(0):
-        if stopped():
-            raise Interrupted
-        sums, gradients = step.gradients(batch)
+    for sums, gradients in step.gradients_each(train.epoch_batches(0)):
+        if (signal := stopped()) is not None:
+            raise Interrupted(signal)
         errors = errors.plus(sums)
         gradient += sums[FRAMES] * flat(gradients)
     if not (np.isfinite(errors.sums[LOSS]) and np.isfinite(gradient).all()):

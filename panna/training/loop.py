@@ -13,16 +13,16 @@ from panna.errors import TrainingError
 from panna.network.parameters import Model
 from panna.storage.dataset import Dataset
 from panna.text import listed
-from panna.training.board.board import Board
-from panna.training.checkpoints import BEST, Checkpoint, save_step, set_aside, write_checkpoint
-from panna.training.finishing import Finishing, Interrupted, finish
+from panna.training.checkpoints import BEST, Checkpoint
+from panna.training.finishing import Finishing, Interrupted, Stopped, finish
 from panna.training.interrupt import StopRequest
-from panna.training.metrics import Errors, MetricsTable
+from panna.training.metrics import Errors
+from panna.training.output import Output
 from panna.training.profile import Profile
 from panna.training.schedule import Plateau, Schedule
 from panna.training.state import Position, present_model, take_checkpoint
 from panna.training.statistics import frame_names
-from panna.training.step import Batch, Outcome, Step
+from panna.training.step import Batch, Outcome, Request, Step
 
 SHOWN_NAMES = 10
 Report = Callable[[int, str], None]
@@ -35,10 +35,8 @@ class LoopOptions:
     train_dir: folder for everything.
     total_steps: number of the last step.
     save_steps: steps between checkpoints, 0 for one at the end of each epoch.
-    keep: latest checkpoints that are kept.
     summary_steps: steps between summaries of single batches, 0 for none.
     constants: part of every checkpoint's state: settings, seed, source of derivatives...
-    columns: of metrics.csv that not every training has.
     profile: of some steps, if any.
     save_models: names of files in train_dir for the model after certain steps, and these steps.
     shown: kinds of errors in the progress line.
@@ -51,10 +49,8 @@ class LoopOptions:
     train_dir: Path
     total_steps: int
     save_steps: int
-    keep: int
     summary_steps: int
     constants: dict[str, Any]
-    columns: dict[str, str] = field(default_factory=dict)
     profile: Profile | None = None
     save_models: dict[str, int] = field(default_factory=dict)
     shown: tuple[str, ...] = ("RMSE",)
@@ -76,23 +72,15 @@ class Loop:
         validation: Dataset | None,
         template: Model,
         position: Position,
+        output: Output,
     ) -> None:
         """template: a model with everything but the networks that are trained."""
         self.options, self.step, self.schedule = options, step, schedule
         self.train, self.validation = train, validation
-        self.template, self.position = template, position
+        self.template, self.position, self.output = template, position, output
         self.last_validation: Errors | None = None
         self.last_training: Errors | None = None
-        self._table = MetricsTable(options.train_dir, options.columns)
-        self._board = Board(
-            options.train_dir,
-            template,
-            train,
-            validation,
-            options.constants["settings"],
-            options.total_steps,
-            self.threads,
-        )
+        self._staleness: list[int] = []
         self._saved_step: int | None = None
 
     def run(self, report: Report, stop: StopRequest | None = None) -> int | None:
@@ -108,26 +96,20 @@ class Loop:
           TrainingError: loss or gradients are not finite. Checkpoints stay as they were.
           StorageError: data that cannot be read.
         """
-        set_aside(self.options.train_dir, self.position.step)
-        self._table.start(self.position.epoch)
         try:
-            self._board.start(self.position)
+            self.output.start(self.position)
             self._save_models()
             with StopRequest() if stop is None else nullcontext(stop) as stop:
-                for _ in self._steps(report):
-                    ended = self.position.batch == 0
-                    if stop.signal is not None or (stop.after_epoch and ended):
-                        self._save()
-                        return stop.signal
+                self._train(report, stop)
                 if self.options.finishing is not None and not self.finished:
-                    self._finish(report, lambda: stop.signal is not None)
-        except Interrupted:
+                    self._finish(report, lambda: self.step.agreed(stop.signal))
+        except Interrupted as interrupted:
             # The checkpoint of the last step is there; L-BFGS will begin again.
-            return stop.signal
+            return interrupted.signal
         finally:
             if self.options.profile is not None:
                 self.options.profile.close()
-            self._board.close()
+            self.output.close()
         return None
 
     @property
@@ -154,12 +136,12 @@ class Loop:
         patience = self.options.patience
         return patience is not None and self.position.epochs_without_progress() >= patience
 
-    def _steps(self, report: Report) -> Iterator[None]:
-        """One step after the other, with what is due after each; yields between them."""
+    def _train(self, report: Report, stop: StopRequest) -> None:
+        """All steps, with what is due after each."""
         position, total = self.position, self.options.total_steps
         while position.step < total:
-            for batch in self.train.epoch_batches(position.epoch, position.batch):
-                self._one_step(batch)
+            for batch, outcome in self.step.train_each(self._requests(stop)):
+                self._count(batch, outcome)
                 ended = position.batch == self.train.n_batches
                 text = f"epoch {position.epoch + 1}, {position.errors.text(self.options.shown)}"
                 if ended or position.step == total:
@@ -169,29 +151,51 @@ class Loop:
                 report(1, text)
                 if self._checkpoint_is_due(ended):
                     self._save()
-                yield
-                if position.step == total or (ended and self.stopped_early):
-                    return
+            signal = self.step.agreed(stop.signal)
+            if signal is not None or (stop.after_epoch and position.batch == 0):
+                self._save()
+                raise Interrupted(signal)
+            if position.batch == 0 and self.stopped_early:
+                return
 
-    def _one_step(self, batch: Batch) -> None:
-        position = self.position
-        if self.options.forces_cost is not None:
-            self.step.objective.set_forces_cost(self.options.forces_cost(position.step))
-        profile, number = self.options.profile, position.step + 1
+    def _requests(self, stop: StopRequest) -> Iterator[Request]:
+        """The steps up to one after which something is due that needs them to be finished: the end
+        of the epoch, a checkpoint, a model to save, a request to stop."""
+        position, cost, profile = self.position, self.options.forces_cost, self.options.profile
+        first = number = position.step
+        for batch in self.train.epoch_batches(position.epoch, position.batch):
+            due = number > first and (
+                number in self.options.save_models.values()
+                or (self.options.save_steps and number % self.options.save_steps == 0)
+            )
+            if due or number == self.options.total_steps or self.step.agreed(stop.signal):
+                return
+            if profile is not None:
+                profile.before(number + 1)
+            yield Request(
+                batch,
+                self.schedule(number) * position.rate_factor,
+                # The moments of the optimiser count from when they were 0.
+                number + 1 - position.first_moment,
+                None if cost is None else cost(number),
+            )
+            number += 1
+
+    def _count(self, batch: Batch, outcome: Outcome) -> None:
+        """A step is finished."""
+        position, profile = self.position, self.options.profile
         if profile is not None:
-            profile.before(number)
-        # The moments of the optimiser count from when they were 0.
-        outcome = self.step.train(batch, self.learning_rate, number - position.first_moment)
-        if profile is not None:
-            profile.after(number)
+            profile.after(position.step + 1)
         if not outcome.finite:
             raise TrainingError(self._not_finite(batch, outcome))
         position.step += 1
         position.batch += 1
         position.errors = position.errors.plus(outcome.sums)
+        if outcome.staleness is not None:
+            self._staleness.append(outcome.staleness)
         self._save_models()
         if self.options.summary_steps and position.step % self.options.summary_steps == 0:
-            self._board.batch(position.step, Errors().plus(outcome.sums))
+            self.output.batch(position.step, Errors().plus(outcome.sums))
 
     def _end_of_epoch(self, complete: bool) -> None:
         """Validation, a row of metrics.csv, summaries; at the end of the run also in mid-epoch."""
@@ -200,21 +204,23 @@ class Loop:
         self.last_training, self.last_validation = train, validation
         finished = position.epoch + (1 if complete else position.batch / self.train.n_batches)
         rate = self.learning_rate
-        self._table.add(finished, position.step, rate, train, validation)
+        self.output.row(finished, position.step, rate, train, validation)
         if complete:
             position.epoch, position.batch, position.errors = position.epoch + 1, 0, Errors()
         if validation is not None and (
             position.best_loss is None or validation.mean_loss < position.best_loss
         ):
             self._save_best(validation)
-        self._board.epoch(
+        self.output.epoch(
             position,
             rate,
             train,
             validation,
             model=lambda: present_model(self.step, self.template),
             last=position.step >= self.options.total_steps or self.stopped_early,
+            staleness=self._staleness,
         )
+        self._staleness = []
         self._lower_learning_rate()
 
     def _lower_learning_rate(self) -> None:
@@ -231,13 +237,13 @@ class Loop:
             return None
         self._set_final_forces_cost()  # for all validations: their losses are compared
         errors = Errors()
-        for batch in self.validation.epoch_batches(0):
-            outcome = self.step.validate(batch)
+        for batch, outcome in self.step.validate_each(self.validation.epoch_batches(0)):
             if not outcome.finite:
+                names = _names(self.validation, batch)
                 raise TrainingError(
                     f"step {self.position.step}: the loss of a validation batch is not a finite "
-                    f"number; its frames: {_names(batch)}. Check these frames; if they are sound, "
-                    "use a smaller learning_rate. Checkpoints stay as they were"
+                    f"number; its frames: {names}. Check these frames; if they are sound, use a "
+                    "smaller learning_rate. Checkpoints stay as they were"
                 )
             errors = errors.plus(outcome.sums)
         return errors
@@ -245,9 +251,9 @@ class Loop:
     def _set_final_forces_cost(self) -> None:
         """The weight of the force loss that the last step has."""
         if (cost := self.options.forces_cost) is not None:
-            self.step.objective.set_forces_cost(cost(self.options.total_steps - 1))
+            self.step.set_forces_cost(cost(self.options.total_steps - 1))
 
-    def _finish(self, report: Report, stopped: Callable[[], bool]) -> None:
+    def _finish(self, report: Report, stopped: Stopped) -> None:
         """L-BFGS on the whole training set, then as at the end of an epoch."""
         position = self.position
         self._set_final_forces_cost()
@@ -276,8 +282,7 @@ class Loop:
             "epoch": position.epoch,
             "validation_loss": position.best_loss,
         }
-        path = self.options.train_dir / BEST
-        write_checkpoint(path, Checkpoint(present_model(self.step, self.template), state))
+        self.output.model(BEST, Checkpoint(present_model(self.step, self.template), state))
 
     def _save_models(self) -> None:
         """The complete models that are due after the present step."""
@@ -285,7 +290,7 @@ class Loop:
             if step == self.position.step:
                 model = present_model(self.step, self.template)
                 state = {**self.options.constants, "step": step, "epoch": self.position.epoch}
-                write_checkpoint(self.options.train_dir / name, Checkpoint(model, state))
+                self.output.model(name, Checkpoint(model, state))
 
     def _checkpoint_is_due(self, epoch_ended: bool) -> bool:
         steps = self.options.save_steps
@@ -299,7 +304,7 @@ class Loop:
         checkpoint = take_checkpoint(
             self.step, self.template, self.position, self.options.constants
         )
-        save_step(self.options.train_dir, checkpoint, self.options.keep)
+        self.output.checkpoint(checkpoint)
         self._saved_step = self.position.step
 
     def _not_finite(self, batch: Batch, outcome: Outcome) -> str:
@@ -312,11 +317,12 @@ class Loop:
         return (
             f"step {self.position.step + 1} (epoch {self.position.epoch + 1}, learning rate "
             f"{rate:.3g}): {what} is not a finite number; the weights were not changed and the "
-            f"training stops. Frames of the batch: {_names(batch)}. {advice}Use a "
+            f"training stops. Frames of the batch: {_names(self.train, batch)}. {advice}Use a "
             "smaller learning_rate, or remove frames with extreme energies or forces; checkpoints "
             "stay as they were"
         )
 
 
-def _names(batch: Batch) -> str:
-    return listed(frame_names(batch["name"]), SHOWN_NAMES)
+def _names(dataset: Dataset, batch: Batch) -> str:
+    names = batch["name"] if "name" in batch else dataset.names(batch["records"])
+    return listed(frame_names(names), SHOWN_NAMES)

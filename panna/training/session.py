@@ -9,28 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import tensorflow as tf
-
 from panna import __version__
 from panna.config.reader import Config
-from panna.descriptors.parameters import from_dict
 from panna.descriptors.scaling import Scaling
-from panna.network.forces import Derivatives, OnTheFly, Stored
-from panna.network.parameters import Model, SpeciesNetwork
-from panna.network.variables import NetworkVariables, trainable_variables
+from panna.network.parameters import Model
+from panna.training.board.board import Board
 from panna.training.checkpoints import Checkpoint
-from panna.training.clipping import Clipping
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
 from panna.training.data_checks import DataChecks
+from panna.training.engine import Engine
 from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
-from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS
+from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS, MetricsTable
 from panna.training.networks import Architecture, Base, architectures, first_networks
-from panna.training.objective import Objective
-from panna.training.optimisers import optimiser
+from panna.training.output import NoOutput, Output
 from panna.training.profile import Profile
 from panna.training.reference_energies import ReferenceEnergies, reference_energies
-from panna.training.regularisation import Regularisation
 from panna.training.restart import (
     apply_changes,
     changed_settings,
@@ -45,8 +39,6 @@ from panna.training.starting_networks import read_bases, starting_networks
 from panna.training.state import Position, position_of, restore
 from panna.training.statistics import Statistics, collect, frame_names
 from panna.training.step import Step
-from panna.training.tensorflow_setup import on_gpu
-from panna.training.whole_step import WholeStep
 
 
 @dataclass(frozen=True)
@@ -104,21 +96,26 @@ def prepare(config: Config, reading: Reading = no_report) -> Session:
 
 
 def prepare_several(
-    config: Config, configs: Sequence[Config], reading: Reading = no_report
+    config: Config,
+    configs: Sequence[Config],
+    reading: Reading = no_report,
+    engine: Engine | None = None,
 ) -> list[Session]:
     """Sets up trainings that share their data, in memory, too; see `prepare`.
 
     Args:
       config: of the data.
       configs: of the trainings; they differ from it in seed, train_dir and threads only.
+      engine: computes the steps; by default this process.
     Raises:
       TrainingError: also if trainings that continue have different reference energies, scaling or
         sources of derivatives.
     """
+    engine = Engine() if engine is None else engine
     checkpoints = {one["IO_INFORMATION"]["train_dir"]: starting_point(one) for one in configs}
     known = common_checkpoint(checkpoints)
     before = known.state.get("source") if known else None
-    data = open_training_data(config, before, reading)
+    data = open_training_data(config, before, reading, engine.sharers, engine.keeps)
     bases = read_bases(config, data.species, data.summary)
     networks = architectures(config, data.species, bases)
     g_size = data.summary.g_size
@@ -155,7 +152,7 @@ def prepare_several(
             offsets,
             networks,
             start.model,
-            _loop(start, mine, statistics),
+            _loop(start, mine, statistics, engine),
             start.checkpoint is not None,
             repeated,
             start.changed,
@@ -195,9 +192,9 @@ def _start(
     return _Start(config, checkpoint, model, position, now, changed, anew)
 
 
-def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
+def _loop(start: _Start, data: TrainingData, statistics: Statistics, engine: Engine) -> Loop:
     config, checkpoint, position = start.config, start.checkpoint, start.position
-    step = _compiled_step(config, data, start.model)
+    step = engine.step(config, data, start.model)
     step.lengths.expect(statistics.compositions, data.train.batch_size)
     if checkpoint is not None:
         restore(step, checkpoint, moments=not start.anew)
@@ -213,7 +210,6 @@ def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
         train_dir=config["IO_INFORMATION"]["train_dir"],
         total_steps=steps,
         save_steps=config["IO_INFORMATION"]["save_checkpoint_steps"],
-        keep=config["IO_INFORMATION"]["max_ckpt_to_keep"],
         summary_steps=config["IO_INFORMATION"]["tensorboard_log_frequency"],
         constants={
             "panna_version": __version__,
@@ -222,7 +218,6 @@ def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
             "settings": start.settings,
             "validation": validation,
         },
-        columns=_columns(step),
         profile=_profile(config),
         save_models=_save_models(config, steps),
         shown=config["IO_INFORMATION"]["metrics"],
@@ -232,7 +227,19 @@ def _loop(start: _Start, data: TrainingData, statistics: Statistics) -> Loop:
         finishing=_finishing(config),
     )
     rate = learning_rate(config, steps)
-    return Loop(options, step, rate, data.train, data.validation, start.model, position)
+    output = _output(config, data, start, step, steps) if engine.writes else NoOutput()
+    train, validation = engine.batches(data)
+    return Loop(options, step, rate, train, validation, start.model, position, output)
+
+
+def _output(config: Config, data: TrainingData, start: _Start, step: Step, steps: int) -> Output:
+    train_dir = config["IO_INFORMATION"]["train_dir"]
+    threads = 0 if step.derivatives is None else step.derivatives.threads
+    board = Board(
+        train_dir, start.model, data.train, data.validation, start.settings, steps, threads
+    )
+    table = MetricsTable(train_dir, _columns(step))
+    return Output(train_dir, table, board, config["IO_INFORMATION"]["max_ckpt_to_keep"])
 
 
 def total_steps(config: Config, steps_per_epoch: int) -> int:
@@ -272,32 +279,6 @@ def _first_model(
     )
 
 
-def _compiled_step(config: Config, data: TrainingData, model: Model) -> Step:
-    training = config["TRAINING_PARAMETERS"]
-    dtype = tf.as_dtype(training["precision"])
-
-    def variables(networks: list[SpeciesNetwork]) -> list[NetworkVariables]:
-        return [NetworkVariables.create(network, dtype) for network in networks]
-
-    networks = variables(model.networks)
-    averaged = variables(model.networks) if training["average_decay"] > 0 else None
-    # The core multiplies on the CPU; what is stored can be multiplied where the networks are.
-    kind = WholeStep if data.source == "stored" and on_gpu() else Step
-    return kind(
-        networks=networks,
-        averaged=averaged,
-        std=model.scale_std,
-        offsets=model.offsets,
-        objective=Objective.from_config(config, forces=data.source != "none"),
-        derivatives=_derivatives(config, data, model),
-        optimiser=optimiser(trainable_variables(networks), training),
-        decay=training["average_decay"],
-        regularisation=Regularisation.from_config(config),
-        clipping=Clipping(training["clip_value"], training["clip_norm"]),
-        xla=training["xla"],
-    )
-
-
 def _finishing(config: Config) -> Finishing | None:
     training = config["TRAINING_PARAMETERS"]
     if not training["lbfgs_steps"]:
@@ -325,16 +306,6 @@ def _columns(step: Step) -> dict[str, str]:
     """Columns of metrics.csv that not every training has."""
     columns = {} if step.regularisation is None else dict(REGULARISATION_COLUMNS)
     return columns | (VIRIAL_COLUMNS if step.objective.stress_cost else {})
-
-
-def _derivatives(config: Config, data: TrainingData, model: Model) -> Derivatives | None:
-    threads = config["PARALLELIZATION"]["intra_op_parallelism_threads"]
-    if data.source == "none":
-        return None
-    if data.source == "stored":
-        return Stored(threads)
-    mixed = config["TRAINING_PARAMETERS"]["precision"] == "float32"
-    return OnTheFly(from_dict(model.descriptor), mixed, threads)
 
 
 def _identity(data: TrainingData) -> list[list[Any]]:

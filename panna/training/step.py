@@ -12,7 +12,7 @@ products with the derivatives of the descriptors:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -36,14 +36,30 @@ from panna.training.objective import Objective
 from panna.training.regularisation import Regularisation
 
 Batch = Mapping[str, Any]
+Gradients = tuple[np.ndarray, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A step to be made; number: of the step, from 1; forces_cost: None if it does not change."""
+
+    batch: Batch
+    learning_rate: float
+    number: int
+    forces_cost: float | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """sums: one number for each of metrics.SUMS; gradient_norm: of all weights together."""
+    """sums: one number for each of metrics.SUMS; gradient_norm: of all weights together.
+
+    staleness: how often others have changed the weights while the gradient was calculated; None
+      where nobody else can.
+    """
 
     sums: np.ndarray
     gradient_norm: float = 0.0
+    staleness: int | None = None
 
     @property
     def finite(self) -> bool:
@@ -158,6 +174,31 @@ class Step:
         """The networks to use: the averaged ones if there are any."""
         return list(self.averaged) if self.averaged is not None else self.networks
 
+    def train_each(self, requests: Iterable[Request]) -> Iterator[tuple[Batch, Outcome]]:
+        """Makes steps, one after the other."""
+        for request in requests:
+            if request.forces_cost is not None:
+                self.set_forces_cost(request.forces_cost)
+            outcome = self.train(request.batch, request.learning_rate, request.number)
+            yield request.batch, outcome
+
+    def validate_each(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Outcome]]:
+        """Errors of batches, see `validate`."""
+        for batch in batches:
+            yield batch, self.validate(batch)
+
+    def gradients_each(self, batches: Iterable[Batch]) -> Iterator[Gradients]:
+        """Sums and gradients of batches, see `gradients`."""
+        return map(self.gradients, batches)
+
+    def set_forces_cost(self, value: float) -> None:
+        """The weight of the force loss from now on."""
+        self.objective.set_forces_cost(value)
+
+    def agreed(self, signal: int | None) -> int | None:
+        """The signal to stop that all processes of the training obey; here there is only one."""
+        return signal
+
     def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
         """Changes the weights once. `step` counts from 1.
 
@@ -178,7 +219,7 @@ class Step:
             sums = self._score(self._labels(batch, layout), *predicted)[0]
         return Outcome(sums.numpy())
 
-    def gradients(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
+    def gradients(self, batch: Batch) -> Gradients:
         """Sums of a batch and the gradient of its loss by each variable of the optimiser."""
         sums, gradients = self._gradients(*self._graph_inputs(batch))
         return sums.numpy(), [gradient.numpy() for gradient in gradients]

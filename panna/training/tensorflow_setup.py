@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from panna.config.reader import Config
 from panna.errors import TrainingError
 from panna.storage.require_tensorflow import require_tensorflow
 
@@ -58,6 +59,18 @@ def prepare_tensorflow(
                 ) from error
     tf.debugging.set_log_device_placement(log_device_placement)
     return _choose_device(device)
+
+
+def prepare_for(config: Config, debug: bool = False) -> str:
+    """As `prepare_tensorflow`, with the keys of the TRAIN schema."""
+    pipeline = config["PARALLELIZATION"]
+    return prepare_tensorflow(
+        debug,
+        pipeline["inter_op_parallelism_threads"],
+        pipeline["intra_op_parallelism_threads"],
+        config["IO_INFORMATION"]["log_device_placement"],
+        pipeline["device"],
+    )
 
 
 def on_gpu() -> bool:

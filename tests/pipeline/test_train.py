@@ -266,7 +266,7 @@ def test_stored_derivatives_on_a_gpu_train_alike(data, tmp_path, capsys, monkeyp
     """The graph of a GPU, run on the CPU."""
     models = []
     for number, gpu in enumerate((False, True)):
-        monkeypatch.setattr("panna.training.session.on_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr("panna.training.engine.on_gpu", lambda gpu=gpu: gpu)
         run_dir = tmp_path / str(number)
         ini = write_ini(
             run_dir / "t.ini", data / "stored", TRAINING_PARAMETERS__derivatives="stored"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ class Board:
         validation: Errors | None,
         model: Callable[[], Model],
         last: bool,
+        staleness: Sequence[int] = (),
     ) -> None:
         """The end of an epoch, or of the training.
 
@@ -98,9 +99,11 @@ class Board:
           train, validation: means over the epoch.
           model: the present model, asked for only when it is looked at.
           last: the training ends here; everything is shown.
+          staleness: of the steps of the epoch, see Outcome.
         """
         step = position.step
         curves = scalars.learning_rate(learning_rate) + scalars.errors(train)
+        curves += scalars.staleness(staleness)
         self._files.write(TRAIN, step, curves)
         if validation is not None:
             self._files.write(VALIDATION, step, scalars.errors(validation))

@@ -52,6 +52,16 @@ def errors(values: Errors, prefix: str = "") -> list[Summary]:
     return _curves(ERRORS, values, prefix)
 
 
+def staleness(values: Sequence[int]) -> list[Summary]:
+    """Of the steps of an epoch on parameter servers; nothing elsewhere."""
+    if not values:
+        return []
+    return [
+        scalar_pb("6. Staleness of updates/1. Mean", float(np.mean(values))),
+        scalar_pb("6. Staleness of updates/2. Largest", float(np.max(values))),
+    ]
+
+
 def result(values: Errors, prefix: str) -> list[Summary]:
     """The errors of a model, BEST or LAST, by which trainings are compared."""
     return _curves(RESULTS, values, prefix)

@@ -1,0 +1,185 @@
+"""The processes that serve a chief: workers, which calculate gradients, and parameter servers."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from panna.config.reader import Config
+from panna.console import say
+from panna.descriptors.scaling import Scaling
+from panna.errors import PannaError, TrainingError
+from panna.text import counted
+from panna.training.checkpoints import checkpoint_from_bytes
+from panna.training.cluster.bridge import Bridge
+from panna.training.cluster.fingerprint import difference, fingerprint
+from panna.training.cluster.meeting import Watch, wait_for
+from panna.training.cluster.roles import WORKER, Cluster
+from panna.training.data import TrainingData, open_training_data
+from panna.training.engine import make_step
+from panna.training.metrics import SUMS
+from panna.training.step import Batch, Step
+
+GRACE = 20.0  # seconds that a signal to stop leaves the chief to write its checkpoint
+LINGER = 0.5  # seconds for the answer to the chief's last call to leave this process
+
+
+class Worker:
+    """Data and compiled step of one worker, made when the chief first asks for something.
+
+    The functions take what the chief's graphs send: `start`, the chief's model and its
+    fingerprint, a checkpoint as bytes; the numbers of the records of a batch; the weight of the
+    force loss; and the present values of the trained variables, or for `validate` of all
+    variables of the evaluated networks. They answer with a text, empty if all went well, and
+    numbers.
+    """
+
+    def __init__(self, config: Config, cluster: Cluster) -> None:
+        self._config, self._cluster = config, cluster
+        self._start: bytes | None = None
+        self._step: Step | None = None
+        self._data: TrainingData | None = None
+        self.steps = 0
+
+    def train(self, start: bytes, records: np.ndarray, cost: np.ndarray, *weights: np.ndarray):
+        """Sums of the batch and the gradient of its loss by each trained variable."""
+        message, found = self._guarded(self._gradients, start, records, cost, weights)
+        sums, gradients = found or (np.zeros(len(SUMS)), [np.zeros_like(w) for w in weights])
+        return [message, sums, *gradients]
+
+    def validate(self, start: bytes, records: np.ndarray, cost: np.ndarray, *weights: np.ndarray):
+        """Sums of a batch of the validation set."""
+        message, found = self._guarded(self._sums, start, records, cost, weights)
+        return [message, np.zeros(len(SUMS)) if found is None else found]
+
+    def _gradients(self, records, cost, weights) -> tuple[np.ndarray, list[np.ndarray]]:
+        step = self._step
+        for variable, value in zip(step.optimiser.variables, weights, strict=True):
+            variable.assign(value)
+        step.objective.set_forces_cost(float(cost))
+        self.steps += 1
+        return step.gradients(self._batch(self._data.train, records))
+
+    def _sums(self, records, cost, weights) -> np.ndarray:
+        step = self._step
+        variables = [v for network in step.evaluated for v in network.all]
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+        step.objective.set_forces_cost(float(cost))
+        return step.validate(self._batch(self._data.validation, records)).sums
+
+    def _batch(self, dataset, records: np.ndarray) -> Batch:
+        return dataset.source.load(records)
+
+    def _guarded(self, function, start: bytes, *arguments) -> tuple[bytes, Any]:
+        """The result of a function, or what went wrong: the chief ends the training then."""
+        try:
+            if start != self._start:
+                self._prepare(start)
+            return b"", function(*arguments)
+        except PannaError as error:
+            message = str(error)
+        except Exception as error:
+            traceback.print_exc()
+            message = f"{type(error).__name__}: {error}"
+        return f"{self._cluster.name(self._cluster.address)}: {message}".encode(), None
+
+    def _prepare(self, start: bytes) -> None:
+        """Opens the data and compiles the step, as the chief's message says."""
+        begin = checkpoint_from_bytes(start)
+        model, config = begin.model, self._config
+        data = open_training_data(
+            config, begin.state["source"], sharers=self._cluster.trainers_here
+        )
+        found = fingerprint(config, data)
+        if text := difference(begin.state["fingerprint"], found):
+            raise TrainingError(text)
+        scaling = None
+        if model.scale_mean is not None:
+            scaling = Scaling(model.scale_mean, model.scale_std)
+        self._data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
+        self._step = make_step(Step, config, data.source, model)
+        self._start = start
+        say(f"{counted(data.train.n_frames, 'frame')}, {data.derivatives}; {data.cache}")
+
+
+class _Ending:
+    """When and how a process that serves has to end; code: its exit code."""
+
+    def __init__(self) -> None:
+        self.code, self.message = 0, ""
+        self._event = threading.Event()
+        self._signal: int | None = None
+        self._since = 0.0
+
+    def finish(self, code: np.ndarray, message: bytes) -> list[np.ndarray]:
+        """Called by the chief."""
+        self.code, self.message = int(code), message.decode()
+        self._event.set()
+        return [np.int64(0)]
+
+    def wait(self, seconds: float) -> bool:
+        return self._event.wait(seconds)
+
+    def note(self, number: int, _frame: Any) -> None:
+        """SIGINT and SIGTERM often reach all processes: the chief first writes its checkpoint."""
+        if self._signal is None:
+            self._signal, self._since = number, time.monotonic()
+
+    @property
+    def overdue(self) -> bool:
+        """The chief has not used the time that a signal left it."""
+        return self._signal is not None and time.monotonic() - self._since > GRACE
+
+    @property
+    def signal_code(self) -> int:
+        return 128 + (self._signal or 0)
+
+
+def serve(config: Config, cluster: Cluster) -> int:
+    """Works for the chief until it says that this is the end, and returns the exit code.
+
+    Raises:
+      TrainingError: the chief does not come, or has gone; the port is taken.
+    """
+    ending = _Ending()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ending.note)
+    functions: dict[str, Any] = {"finish": ending.finish}
+    if cluster.job == WORKER:
+        worker = Worker(config, cluster)
+        functions |= {"train": worker.train, "validate": worker.validate}
+    bridge = Bridge(functions)
+    server = tf.distribute.Server(
+        tf.train.ClusterSpec({job: list(those) for job, those in cluster.addresses.items()}),
+        job_name=cluster.job,
+        task_index=cluster.index,
+        protocol="grpc",
+    )
+    say(f"{cluster.name(cluster.address)}: waits for the {cluster.name(cluster.chief)}")
+    wait_for(cluster, [cluster.chief])
+    watch = Watch([cluster.chief])
+    while not ending.wait(1.0):
+        if ending.overdue:
+            ending.code, ending.message = ending.signal_code, "stopped by a signal"
+            break
+        if watch.gone:
+            raise TrainingError(
+                f"{cluster.name(cluster.chief)} is gone, so the {cluster.job} ends, too. Start all "
+                "processes again: the training continues from its last checkpoint"
+            )
+    watch.close()
+    del bridge, server
+    time.sleep(LINGER)
+    if ending.code not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+        print(f"panna: error: {ending.message}", file=sys.stderr, flush=True)
+    elif ending.message:
+        say(f"{cluster.name(cluster.address)}: {ending.message}")
+    return ending.code

@@ -1,0 +1,89 @@
+"""Where the steps of a training are computed: in this process, or by several (see cluster/)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from panna.config.reader import Config
+from panna.descriptors.parameters import from_dict
+from panna.network.forces import Derivatives, OnTheFly, Stored
+from panna.network.parameters import Model, SpeciesNetwork
+from panna.network.variables import NetworkVariables, trainable_variables
+from panna.storage.dataset import Dataset
+from panna.training.clipping import Clipping
+from panna.training.data import TrainingData
+from panna.training.objective import Objective
+from panna.training.optimisers import optimiser
+from panna.training.regularisation import Regularisation
+from panna.training.step import Step
+from panna.training.tensorflow_setup import on_gpu
+from panna.training.whole_step import WholeStep
+
+
+class Engine:
+    """In this process.
+
+    place: where that is, in words.
+    writes: whether this process writes the files of the training.
+    keeps: whether this process needs the data in memory.
+    sharers: processes that share the memory of this machine.
+    """
+
+    writes = True
+    keeps = True
+    sharers = 1
+
+    def __init__(self, place: str = "CPU") -> None:
+        self.place = place
+
+    def step(self, config: Config, data: TrainingData, model: Model) -> Step:
+        """The compiled step of a training, with the weights of the model."""
+        # The core multiplies on the CPU; what is stored can be multiplied where the networks are.
+        kind = WholeStep if data.source == "stored" and on_gpu() else Step
+        return make_step(kind, config, data.source, model)
+
+    def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:
+        """Training and validation set as the loop of this process iterates over them."""
+        return data.train, data.validation
+
+
+def make_step(kind: type[Step], config: Config, source: str, model: Model) -> Step:
+    """A step of some kind.
+
+    Args:
+      source: of derivatives: "none", "stored" or "on_the_fly".
+      model: with the first weights.
+    """
+    training = config["TRAINING_PARAMETERS"]
+    dtype = tf.as_dtype(training["precision"])
+
+    def variables(networks: Sequence[SpeciesNetwork]) -> list[NetworkVariables]:
+        return [NetworkVariables.create(network, dtype) for network in networks]
+
+    networks = variables(model.networks)
+    averaged = variables(model.networks) if training["average_decay"] > 0 else None
+    return kind(
+        networks=networks,
+        averaged=averaged,
+        std=model.scale_std,
+        offsets=model.offsets,
+        objective=Objective.from_config(config, forces=source != "none"),
+        derivatives=_derivatives(config, source, model),
+        optimiser=optimiser(trainable_variables(networks), training),
+        decay=training["average_decay"],
+        regularisation=Regularisation.from_config(config),
+        clipping=Clipping(training["clip_value"], training["clip_norm"]),
+        xla=training["xla"],
+    )
+
+
+def _derivatives(config: Config, source: str, model: Model) -> Derivatives | None:
+    threads = config["PARALLELIZATION"]["intra_op_parallelism_threads"]
+    if source == "none":
+        return None
+    if source == "stored":
+        return Stored(threads)
+    mixed = config["TRAINING_PARAMETERS"]["precision"] == "float32"
+    return OnTheFly(from_dict(model.descriptor), mixed, threads)
