@@ -87,7 +87,8 @@ def _run_training(config: Config, engine: Engine) -> int:
     pipeline = config["PARALLELIZATION"]
     train_dir = config["IO_INFORMATION"]["train_dir"]
     with ExitStack() as held:
-        held.enter_context(only_writer(train_dir, "panna_train"))
+        if engine.writes:
+            held.enter_context(only_writer(train_dir, "panna_train"))
         members = member_configs(config, pipeline["intra_op_parallelism_threads"] or _cores())
         folders = [one["IO_INFORMATION"]["train_dir"] for one in members]
         for folder in folders if len(folders) > 1 else ():

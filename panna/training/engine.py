@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,14 +14,34 @@ from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model, SpeciesNetwork
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.storage.dataset import Dataset
+from panna.training.checkpoints import Checkpoint
 from panna.training.clipping import Clipping
 from panna.training.data import TrainingData
 from panna.training.objective import Objective
 from panna.training.optimisers import optimiser
 from panna.training.regularisation import Regularisation
+from panna.training.state import Position
 from panna.training.step import Step
 from panna.training.tensorflow_setup import on_gpu
 from panna.training.whole_step import WholeStep
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins.
+
+    model: its networks are the first ones, whatever the checkpoint says.
+    settings: see restart.settings; changed: names of those that are others than before.
+    anew: the state of the optimiser begins anew.
+    """
+
+    config: Config
+    checkpoint: Checkpoint | None
+    model: Model
+    position: Position
+    settings: dict[str, Any]
+    changed: list[str]
+    anew: bool
 
 
 class Engine:
@@ -43,6 +65,10 @@ class Engine:
         # The core multiplies on the CPU; what is stored can be multiplied where the networks are.
         kind = WholeStep if data.source == "stored" and on_gpu() else Step
         return make_step(kind, config, data.source, model)
+
+    def common_start(self, config: Config, data: TrainingData, start: Start) -> Start:
+        """Where all processes of the training begin, from what this one has found."""
+        return start
 
     def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:
         """Training and validation set as the loop of this process iterates over them."""

@@ -17,7 +17,7 @@ from panna.training.board.board import Board
 from panna.training.checkpoints import Checkpoint
 from panna.training.data import Reading, TrainingData, no_report, open_training_data
 from panna.training.data_checks import DataChecks
-from panna.training.engine import Engine
+from panna.training.engine import Engine, Start
 from panna.training.finishing import Finishing
 from panna.training.loop import Loop, LoopOptions
 from panna.training.metrics import REGULARISATION_COLUMNS, VIRIAL_COLUMNS, MetricsTable
@@ -136,7 +136,7 @@ def prepare_several(
             # Reference energies and scaling of the checkpoint, digit by digit.
             model = replace(known.model, networks=model.networks, ranges=model.ranges)
         now = settings(one, data.species, networks, statistics)
-        starts.append(_start(one, checkpoint, model, now))
+        starts.append(engine.common_start(one, data, _start(one, checkpoint, model, now)))
     validated = _validation_statistics(data)
     repeated = 0 if validated is None else validated.shared_with(statistics)
     warnings = checks.warnings(
@@ -162,37 +162,19 @@ def prepare_several(
     ]
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Where a training begins.
-
-    model: its networks are the first ones, whatever the checkpoint says.
-    settings: see restart.settings; changed: names of those that are others than before.
-    anew: the state of the optimiser begins anew.
-    """
-
-    config: Config
-    checkpoint: Checkpoint | None
-    model: Model
-    position: Position
-    settings: dict[str, Any]
-    changed: list[str]
-    anew: bool
-
-
 def _start(
     config: Config, checkpoint: Checkpoint | None, model: Model, now: dict[str, Any]
-) -> _Start:
+) -> Start:
     if checkpoint is None:
         check_remains(config, now)
-        return _Start(config, None, model, Position(), now, [], False)
+        return Start(config, None, model, Position(), now, [], False)
     changed = changed_settings(config, checkpoint, now, exact(config))
     position = position_of(checkpoint)
     anew = apply_changes(position, changed)
-    return _Start(config, checkpoint, model, position, now, changed, anew)
+    return Start(config, checkpoint, model, position, now, changed, anew)
 
 
-def _loop(start: _Start, data: TrainingData, statistics: Statistics, engine: Engine) -> Loop:
+def _loop(start: Start, data: TrainingData, statistics: Statistics, engine: Engine) -> Loop:
     config, checkpoint, position = start.config, start.checkpoint, start.position
     step = engine.step(config, data, start.model)
     step.lengths.expect(statistics.compositions, data.train.batch_size)
@@ -232,7 +214,7 @@ def _loop(start: _Start, data: TrainingData, statistics: Statistics, engine: Eng
     return Loop(options, step, rate, train, validation, start.model, position, output)
 
 
-def _output(config: Config, data: TrainingData, start: _Start, step: Step, steps: int) -> Output:
+def _output(config: Config, data: TrainingData, start: Start, step: Step, steps: int) -> Output:
     train_dir = config["IO_INFORMATION"]["train_dir"]
     threads = 0 if step.derivatives is None else step.derivatives.threads
     board = Board(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panna.config.reader import Config
 from panna.config.train_cluster import SECTION
+from panna.console import say
 from panna.cores import available_cores
 from panna.errors import PannaError, run_program
 from panna.training.cluster.roles import CHIEF, VARIABLE, WORKER, Cluster
@@ -57,6 +59,21 @@ def _check(config: Config, cluster: Cluster) -> None:
             "a committee trains in one process; train its members one by one, each with its seed "
             f"and its train_dir, or remove [{SECTION}]",
         )  # fmt: skip
+    training = config["TRAINING_PARAMETERS"]
+    keys = ("energy_reduction", "force_reduction")
+    if not cluster.asynchronous and training["loss_flavour"] == "v1":
+        raise config.error(
+            "TRAINING_PARAMETERS", "loss_flavour",
+            "its sums over a whole batch cannot be put together from parts of it; set "
+            f"loss_flavour = v2, or give [{SECTION}] parameter_servers",
+        )  # fmt: skip
+    for key in keys if not cluster.asynchronous else ():
+        if training[key] == "sum":
+            raise config.error(
+                "TRAINING_PARAMETERS", key,
+                f"processes in step need means; set {key} = mean, or give [{SECTION}] "
+                "parameter_servers",
+            )  # fmt: skip
     if cluster.asynchronous and config["IO_INFORMATION"]["profile"] != (0,):
         raise config.error(
             "IO_INFORMATION", "profile",
@@ -119,4 +136,13 @@ def _second_process(config: Config, cluster: Cluster, debug: bool) -> Iterator[N
 
 
 def _together(config: Config, cluster: Cluster, train: Train, debug: bool) -> int:
-    raise NotImplementedError
+    from panna.training.cluster.all_reduce import AllReduce
+
+    engine = AllReduce(cluster)
+    if engine.writes:
+        return train(config, engine)
+    say(f"{cluster.name(cluster.address)}: trains with {cluster.name(cluster.chief)}")
+    with redirect_stdout(io.StringIO()):  # which says it all
+        code = train(config, engine)
+    say(f"{cluster.name(cluster.address)}: the training has ended")
+    return code
