@@ -178,15 +178,14 @@ def test_ctrl_c_stops_all_members_and_the_rest_is_the_same(
 
 def diverge(monkeypatch, seed: int, step: int):
     """The loss of one member is not a number at one step."""
-    original = Loop._one_step
+    original = Loop._count
 
-    def patched(self, batch):
+    def patched(self, batch, outcome):
         if self.options.constants["seed"] == seed and self.position.step == step - 1:
-            sums = np.full(len(SUMS), np.nan)
-            monkeypatch.setattr(self.step, "train", lambda *_: Outcome(sums))
-        original(self, batch)
+            outcome = Outcome(np.full(len(SUMS), np.nan))
+        original(self, batch, outcome)
 
-    monkeypatch.setattr(Loop, "_one_step", patched)
+    monkeypatch.setattr(Loop, "_count", patched)
 
 
 def test_when_a_member_diverges_the_others_end_their_epoch(data, tmp_path, monkeypatch, capsys):
@@ -205,10 +204,10 @@ def test_when_a_member_diverges_the_others_end_their_epoch(data, tmp_path, monke
 
 
 def test_a_defect_of_a_member_shows_its_traceback(data, tmp_path, monkeypatch):
-    def broken(self, batch):
+    def broken(self, batch, outcome):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Loop, "_one_step", broken)
+    monkeypatch.setattr(Loop, "_count", broken)
     with pytest.raises(ZeroDivisionError):
         run(a_committee(tmp_path, data, 2))
 

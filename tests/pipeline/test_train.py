@@ -499,11 +499,6 @@ def test_help_starts_without_tensorflow():
     assert "train_dir" in done.stdout
 
 
-def test_flags_of_a_cluster_are_refused(capsys):
-    assert train.main(["--config", "x.ini", "--list_of_nodes", "a,b"]) == 2
-    assert "--list_of_nodes: training on several nodes is not supported" in capsys.readouterr().err
-
-
 def test_validation_frames_of_the_training_set_are_told(tmp_path, capsys):
     some = records(TWO_SPECIES, 6)
     data = write_data(tmp_path / "train", some)

@@ -10,7 +10,7 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from panna.errors import TrainingError
@@ -104,10 +104,17 @@ def wait_for(cluster: Cluster, addresses: Sequence[str]) -> None:
 
 
 class Watch:
-    """Notices in the background which of some processes have gone."""
+    """Notices in the background which of some processes have gone.
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    Args:
+      changed: told of an address and whether something answers there, whenever that changes.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], changed: Callable[[str, bool], None] = lambda *_: None
+    ) -> None:
         self._failures = dict.fromkeys(addresses, 0)
+        self._changed = changed
         self._ended = threading.Event()
         threading.Thread(target=self._look, daemon=True).start()
 
@@ -128,4 +135,7 @@ class Watch:
                 found = False
                 with suppress(OSError):
                     found = reachable(address)
-                self._failures[address] = 0 if found else self._failures[address] + 1
+                before = self._failures[address]
+                self._failures[address] = 0 if found else before + 1
+                if (before == 0) != found:
+                    self._changed(address, found)

@@ -150,10 +150,10 @@ def _addresses(nodes: Sequence[str], first: int) -> list[str]:
     """host:port; without ports of their own, processes on one host have consecutive ones."""
     seen: Counter[str] = Counter()
     found = []
-    for node in nodes:
+    for node in (one.lower() for one in nodes):
         if node == _host(node):
-            found.append(f"{node}:{first + seen[node.lower()]}")
-            seen[node.lower()] += 1
+            found.append(f"{node}:{first + seen[node]}")
+            seen[node] += 1
         else:
             found.append(node)
     return found

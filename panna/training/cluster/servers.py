@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from panna.config.reader import Config
+from panna.console import say
 from panna.errors import TrainingError
 from panna.network.parameters import Model
 from panna.storage.batch_source import BatchSource
@@ -87,7 +88,9 @@ class ParameterServers(Engine):
         )
         self.strategy = tf.distribute.ParameterServerStrategy(resolver)
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
-        self._watch = Watch(cluster.trainers)
+        # It reports every death with pages; the watch says it in a line.
+        tf.get_logger().setLevel("CRITICAL")
+        self._watch = Watch(cluster.trainers, self._say_change)
         self._asked: queue.SimpleQueue = queue.SimpleQueue()
         threading.Thread(target=self._fetch_all, daemon=True).start()
 
@@ -151,6 +154,10 @@ class ParameterServers(Engine):
             thread.start()
         for thread in threads:
             thread.join(FAREWELL)
+
+    def _say_change(self, address: str, present: bool) -> None:
+        what = "is back" if present else "is gone; the other workers go on"
+        say(f"{self.cluster.name(address)} {what}")
 
     def _fetch_all(self) -> None:
         """Waits for results in a thread of its own, so that the main one can be told to stop."""
