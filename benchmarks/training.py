@@ -98,8 +98,18 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def panna_steps(system: str, source: str, folder: Path) -> tuple[Callable, Callable, list]:
-    """Functions that open the data and that make one step after the other; the session."""
+def panna_steps(
+    system: str,
+    source: str,
+    folder: Path,
+    batch: int | None = None,
+    threads: int = 1,
+    options: str = "",
+) -> tuple[Callable, Callable, list]:
+    """Functions that open the data and that make one step after the other; the session.
+
+    options: more lines of [TRAINING_PARAMETERS].
+    """
     from panna.config.reader import read_config
     from panna.config.train import TRAIN
     from panna.training.session import prepare
@@ -111,22 +121,23 @@ def panna_steps(system: str, source: str, folder: Path) -> tuple[Callable, Calla
 data_dir = {folder / system}
 train_dir = {folder / "run"}
 [PARALLELIZATION]
-inter_op_parallelism_threads = 1
-intra_op_parallelism_threads = 1
+inter_op_parallelism_threads = {threads}
+intra_op_parallelism_threads = {threads}
 [TRAINING_PARAMETERS]
 defaults = v1
-batch_size = {BATCH[system]}
+batch_size = {batch or BATCH[system]}
 max_epochs = 1000
 forces_cost = {0 if source == "none" else 1}
 derivatives = {"auto" if source == "none" else source}
 loss_function = quad_atom
 floss_function = quad_percomp
+{options}
 [DEFAULT_NETWORK]
 architecture = {":".join(map(str, SIZES[system]))}
 """
     )
     config = read_config(ini, TRAIN)
-    prepare_tensorflow(False, 1, 1, False)
+    prepare_tensorflow(False, threads, threads, False)
     opened: list = []
 
     def steps() -> Iterator[None]:

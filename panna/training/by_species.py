@@ -32,7 +32,7 @@ class Lengths:
         self._grow(np.minimum(largest, usual))
 
     def _grow(self, counts: np.ndarray) -> None:
-        self._rows = np.maximum(self._rows, [_rounded(int(np.ceil(c))) for c in counts])
+        self._rows = np.maximum(self._rows, [rounded(int(np.ceil(c))) for c in counts])
 
     def sort(self, species: np.ndarray) -> BySpecies:
         """The layout for a batch with atoms of these species, (N,)."""
@@ -117,7 +117,7 @@ class PairRows:
 
     def padding(self, count: int) -> Callable[[np.ndarray], np.ndarray]:
         """A function that fills arrays of so many rows up with zeros."""
-        self._rows = count if self.exact else max(self._rows, _rounded(count))
+        self._rows = count if self.exact else max(self._rows, rounded(count))
         missing = self._rows - count
 
         def pad(values: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ class PairRows:
         return pad
 
 
-def _rounded(count: int) -> int:
+def rounded(count: int) -> int:
     """Up to a multiple of an eighth of the power of two below."""
     step = max(1, (1 << count.bit_length()) // (2 * STEPS))
     return -(-count // step) * step

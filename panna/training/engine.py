@@ -24,6 +24,9 @@ from panna.training.state import Position
 from panna.training.step import Step
 from panna.training.tensorflow_setup import on_gpu
 from panna.training.whole_step import WholeStep
+from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
+
+ON_GPU: dict[str, type[Step]] = {"stored": WholeStep, "on_the_fly": WholeStepOnTheFly}
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class Engine:
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
         """The compiled step of a training, with the weights of the model."""
-        # The core multiplies on the CPU; what is stored can be multiplied where the networks are.
-        kind = WholeStep if data.source == "stored" and on_gpu() else Step
+        # The core is for CPUs; elsewhere the whole step is calculated where the networks are.
+        kind = ON_GPU.get(data.source, Step) if on_gpu() else Step
         return make_step(kind, config, data.source, model)
 
     def common_start(self, config: Config, data: TrainingData, start: Start) -> Start:
@@ -101,7 +104,8 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
         decay=training["average_decay"],
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
-        xla=training["xla"],
+        # Without XLA the products from positions would write every factor to memory.
+        xla=training["xla"] or kind is WholeStepOnTheFly,
     )
 
 

@@ -1,9 +1,9 @@
 """A step of training as one graph, for devices that the compiled core does not reach.
 
 The same chain as in step.py, but the products with the derivatives of the descriptors are
-TensorFlow's, too: between the batch and the new weights nothing leaves the device. It needs stored
-derivatives. All arrays of a batch are padded to lengths that hardly ever change, so that XLA can
-compile the step once, as it must on a TPU.
+TensorFlow's, too: between the batch and the new weights nothing leaves the device. All arrays of a
+batch are padded to lengths that hardly ever change, so that XLA can compile the step once, as it
+must on a TPU.
 """
 
 from __future__ import annotations
@@ -22,23 +22,15 @@ Tensors = Mapping[str, tf.Tensor]
 
 
 class WholeStep(Step):
-    """As Step, with `blocks` in the batches; everything in one graph."""
+    """As Step, with stored derivatives (`blocks`) in the batches; everything in one graph."""
 
     def _compile(self, xla: bool) -> None:
         weights = self.networks[0].weights[0]
         g, dtype = weights.shape[0], weights.dtype
         self.pair_rows = PairRows(exact=not xla)
-        labels, pairs = self._label_specs(), {}
-        if self.derivatives is not None:
-            pairs = {
-                "centre": tf.TensorSpec([None], tf.int64),
-                "neighbour": tf.TensorSpec([None], tf.int64),
-                "blocks": tf.TensorSpec([None, 3, g], tf.float32),
-            }
-        if self._with_virials:
-            pairs["frame"] = tf.TensorSpec([None], tf.int64)
-            pairs["vectors"] = tf.TensorSpec([None, 3], tf.float64)
-        signature = [[tf.TensorSpec([None, g], dtype)] * len(self.networks), labels, pairs]
+        pairs = {} if self.derivatives is None else self._pair_specs(g)
+        inputs = [tf.TensorSpec([None, g], dtype)] * len(self.networks)
+        signature = [inputs, self._label_specs(), pairs]
 
         def graph(function, signature, **options):
             return tf.function(function, signature, autograph=False, **options)
@@ -48,6 +40,18 @@ class WholeStep(Step):
         size = tf.TensorSpec([], tf.float64)
         self._update = graph(self._update_graph, [*signature, size])
         self._graphs = [self._gradients, self._score_whole, self._update]
+
+    def _pair_specs(self, g: int) -> dict[str, Any]:
+        """What the graph is told of the pairs of atoms."""
+        specs = {
+            "centre": tf.TensorSpec([None], tf.int64),
+            "neighbour": tf.TensorSpec([None], tf.int64),
+            "blocks": tf.TensorSpec([None, 3, g], tf.float32),
+        }
+        if self._with_virials:
+            specs["frame"] = tf.TensorSpec([None], tf.int64)
+            specs["vectors"] = tf.TensorSpec([None, 3], tf.float64)
+        return specs
 
     def validate(self, batch: Batch) -> Outcome:
         """Errors of a batch, with the averaged weights if there are any."""
@@ -105,20 +109,23 @@ class WholeStep(Step):
             return self.objective(self._energy_errors(labels, energies), None, labels)
         energies, slopes = energies_and_slopes(networks, inputs)
         slopes = tf.concat(self._per_descriptor(slopes), 0)
-        of_pairs = tf.einsum(
-            "pxg,pg->px", tf.cast(pairs["blocks"], slopes.dtype), tf.gather(slopes, pairs["centre"])
-        )
-        forces = _forces(of_pairs, pairs, tf.shape(slopes)[0])
-        virials = []
-        if self._with_virials:
-            found = _virials(of_pairs, pairs, tf.size(labels["energy"]))
-            virials = [found - labels["virial"]]
+        forces, *virials = self._forces_and_virials(slopes, labels, pairs)
         return self.objective(
             self._energy_errors(labels, tf.concat(energies, 0)),
             forces - tf.cast(labels["forces"], tf.float64),
             labels,
-            *virials,
+            *[virial - labels["virial"] for virial in virials],
         )
+
+    def _forces_and_virials(self, slopes: tf.Tensor, labels: Tensors, pairs) -> list[tf.Tensor]:
+        """Forces (N, 3) from dE/dG (N, g), and virials (B, 3, 3) if they are trained."""
+        of_pairs = tf.einsum(
+            "pxg,pg->px", tf.cast(pairs["blocks"], slopes.dtype), tf.gather(slopes, pairs["centre"])
+        )
+        found = [_forces(of_pairs, pairs, tf.shape(slopes)[0])]
+        if self._with_virials:
+            found.append(_virials(of_pairs, pairs, tf.size(labels["energy"])))
+        return found
 
 
 def _forces(slopes: tf.Tensor, pairs: Tensors, n_atoms: tf.Tensor) -> tf.Tensor:
