@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
 from panna.network.activations import ACTIVATIONS, Activation
@@ -27,21 +27,21 @@ class NetworkVariables:
     trainable: tuple[bool, ...]
 
     @classmethod
-    def create(cls, network: SpeciesNetwork, dtype: tf.DType) -> NetworkVariables:
-        """Variables with the values of a network."""
+    def create(
+        cls, network: SpeciesNetwork, dtype: tf.DType, like: NetworkVariables | None = None
+    ) -> NetworkVariables:
+        """Variables with the values of a network.
 
-        def variables(arrays: Sequence[np.ndarray]) -> tuple[tf.Variable, ...]:
-            return tuple(
-                tf.Variable(array, trainable=bool(trainable), dtype=dtype)
-                for array, trainable in zip(arrays, network.trainable, strict=True)
-            )
-
-        return cls(
-            weights=variables(network.weights),
-            biases=variables(network.biases),
-            activations=tuple(network.activations),
-            trainable=tuple(bool(t) for t in network.trainable),
-        )
+        Each layer is on one device; like: a network whose layers are on the same ones.
+        """
+        trainable = tuple(bool(t) for t in network.trainable)
+        weights, biases = [], []
+        for k, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+            with nullcontext() if like is None else beside(like.weights[k]):
+                weights.append(tf.Variable(w, trainable=trainable[k], dtype=dtype))
+            with beside(weights[k]):
+                biases.append(tf.Variable(b, trainable=trainable[k], dtype=dtype))
+        return cls(tuple(weights), tuple(biases), tuple(network.activations), trainable)
 
     @property
     def all(self) -> list[tf.Variable]:
@@ -69,6 +69,11 @@ class NetworkVariables:
         for weights, biases, activation in self.layers:
             x = activation.layer(x, weights, biases, tf)
         return tf.squeeze(x, 1)
+
+
+def beside(variable: tf.Variable) -> AbstractContextManager:
+    """Variables that are created inside are on the device, or parameter server, of another one."""
+    return tf.distribute.get_strategy().extended.colocate_vars_with(variable)
 
 
 def trainable_variables(networks: Sequence[NetworkVariables]) -> list[tf.Variable]:

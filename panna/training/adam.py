@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from panna.network.variables import beside
+
 
 @dataclass(frozen=True)
 class AdamOptions:
@@ -29,8 +31,8 @@ class Adam:
     def __init__(self, variables: Sequence[tf.Variable], options: AdamOptions) -> None:
         self.variables = list(variables)
         self.options = options
-        self.first = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.variables]
-        self.second = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.variables]
+        self.first = [_zeros_beside(v) for v in self.variables]
+        self.second = [_zeros_beside(v) for v in self.variables]
 
     @property
     def state(self) -> list[tf.Variable]:
@@ -48,7 +50,13 @@ class Adam:
         for variable, m, v, gradient in zip(
             self.variables, self.first, self.second, gradients, strict=True
         ):
-            m.assign_add((gradient - m) * (1.0 - options.beta1))
-            v.assign_add((gradient * gradient - v) * (1.0 - options.beta2))
-            size = tf.cast(step_size, variable.dtype)
-            variable.assign_sub(size * m / (tf.sqrt(v) + options.eps))
+            with tf.device(variable.device):
+                m.assign_add((gradient - m) * (1.0 - options.beta1))
+                v.assign_add((gradient * gradient - v) * (1.0 - options.beta2))
+                size = tf.cast(step_size, variable.dtype)
+                variable.assign_sub(size * m / (tf.sqrt(v) + options.eps))
+
+
+def _zeros_beside(variable: tf.Variable) -> tf.Variable:
+    with beside(variable):
+        return tf.Variable(tf.zeros(variable.shape, variable.dtype), trainable=False)

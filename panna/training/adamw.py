@@ -37,8 +37,8 @@ class AdamW(Adam):
         options, step = self.options, self.steps.assign_add(1.0)
         for variable in self.variables:
             if variable.shape.rank == 2:
-                variable.assign_sub(
-                    tf.cast(step_size * self.weight_decay, variable.dtype) * variable
-                )
+                with tf.device(variable.device):
+                    size = tf.cast(step_size * self.weight_decay, variable.dtype)
+                    variable.assign_sub(size * variable)
         correction = tf.sqrt(1.0 - options.beta2**step) / (1.0 - options.beta1**step)
         super().apply(gradients, step_size * correction)

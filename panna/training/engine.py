@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 from panna.config.reader import Config
 from panna.descriptors.parameters import from_dict
 from panna.network.forces import Derivatives, OnTheFly, Stored
-from panna.network.parameters import Model, SpeciesNetwork
+from panna.network.parameters import Model
 from panna.network.variables import NetworkVariables, trainable_variables
 from panna.storage.dataset import Dataset
 from panna.training.checkpoints import Checkpoint
@@ -88,11 +87,11 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
     training = config["TRAINING_PARAMETERS"]
     dtype = tf.as_dtype(training["precision"])
 
-    def variables(networks: Sequence[SpeciesNetwork]) -> list[NetworkVariables]:
-        return [NetworkVariables.create(network, dtype) for network in networks]
-
-    networks = variables(model.networks)
-    averaged = variables(model.networks) if training["average_decay"] > 0 else None
+    networks = [NetworkVariables.create(one, dtype) for one in model.networks]
+    averaged = None
+    if training["average_decay"] > 0:
+        pairs = zip(model.networks, networks, strict=True)
+        averaged = [NetworkVariables.create(one, dtype, like) for one, like in pairs]
     return kind(
         networks=networks,
         averaged=averaged,

@@ -360,4 +360,5 @@ class Step:
             return
         for average, network in zip(self.averaged, self.networks, strict=True):
             for mean, value in zip(average.all, network.all, strict=True):
-                mean.assign_add((value - mean) * (1.0 - self.decay))
+                with tf.device(value.device):
+                    mean.assign_add((value - mean) * (1.0 - self.decay))

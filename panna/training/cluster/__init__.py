@@ -1,7 +1,7 @@
 """Training by several processes.
 
 roles.py says which process is what; meeting.py brings them together. With parameter servers:
-servers.py is the chief's side, bridge.py what its graphs call in the workers, worker.py the
-workers' side. Without: all_reduce.py. The loop, the steps and the files are those of a training in
-one process.
+servers.py and remote_step.py are the chief's side, bridge.py what its graphs call in the workers,
+worker.py the workers' side. Without: all_reduce.py. The loop, the steps and the files are those of
+a training in one process.
 """

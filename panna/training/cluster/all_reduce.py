@@ -35,6 +35,7 @@ from panna.training.step import Batch, Gradients, Outcome, Step
 
 FRAMES = SUMS.index("frames")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HEAD = len(SUMS) + len(SIGNALS)  # numbers before the gradient
 RESTART = "Start all processes again: the training continues from its last checkpoint"
 
 
@@ -78,7 +79,7 @@ class AllReduce(Engine):
             rpc_layer="grpc",
         )
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
-        self._sum = tf.function(lambda *values: self.sums_in_graph(values), autograph=False)
+        self._sum = tf.function(self.sum_in_graph, autograph=False)
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
         return make_step(partial(SharedStep, self), config, data.source, model)
@@ -121,27 +122,28 @@ class AllReduce(Engine):
 
     def broadcast(self, content: bytes) -> bytes:
         """What the chief gives, in all processes."""
-        length = int(self.add([tf.constant(len(content), tf.int64)])[0])
+        length = int(self.add(np.array([len(content)], np.int64))[0])
         values = np.zeros(length, np.int32)
         values[: len(content)] = np.frombuffer(content, np.uint8)
-        return self.add([tf.constant(values)])[0].numpy().astype(np.uint8).tobytes()
+        return self.add(values).astype(np.uint8).tobytes()
 
-    def add(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Sums over all processes; to be called by all of them with the same shapes."""
+    def add(self, values: np.ndarray) -> np.ndarray:
+        """Sums over all processes; to be called by all of them, with the same shape."""
         try:
-            return self._sum(*values)
+            return self._sum(tf.constant(values)).numpy()
         except tf.errors.OpError as error:
             raise self.lost(error) from error
 
-    def sums_in_graph(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """The same inside of a graph; tensors of one type."""
+    def sum_in_graph(self, values: tf.Tensor) -> tf.Tensor:
+        """The same as part of a graph."""
 
-        def reduce(*mine: tf.Tensor) -> list[tf.Tensor]:
-            # Copies, because the operation needs values that belong to a device.
-            mine = [tf.identity(one) for one in mine]
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
+        def reduce(mine: tf.Tensor) -> tf.Tensor:
+            # A copy, because the operation needs values that belong to a device.
+            mine = tf.identity(mine)
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
-        return self._strategy.run(reduce, args=tuple(values))
+        return tf.ensure_shape(self._strategy.run(reduce, args=(values,)), values.shape)
 
     def lost(self, error: Exception) -> TrainingError:
         """What to say when a collective operation has failed."""
@@ -154,7 +156,7 @@ class AllReduce(Engine):
         """Raises TrainingError in all processes if one of them differs from the chief."""
         flags = np.zeros(len(self.cluster.trainers), np.int32)
         flags[self.cluster.rank] = bool(mine)
-        found = self.add([tf.constant(flags)])[0].numpy()
+        found = self.add(flags)
         if mine:
             raise TrainingError(f"{self.cluster.name(self.cluster.address)}: {mine}")
         if found.any():
@@ -180,59 +182,59 @@ class SharedStep(Step):
 
     def _compile(self, xla: bool) -> None:
         super()._compile(xla)
-        numbers = tf.TensorSpec([len(SUMS) + len(SIGNALS)], tf.float64)
-        gradients = [tf.TensorSpec(v.shape, v.dtype) for v in self.optimiser.variables]
-        size = tf.TensorSpec([], tf.float64)
+        numbers, size = tf.TensorSpec([None], tf.float64), tf.TensorSpec([], tf.float64)
 
         def graph(function: Any, *signature: Any) -> Any:
             return tf.function(function, input_signature=signature, autograph=False)
 
-        self._add = graph(self._add_graph, numbers, gradients)
-        self._add_and_apply = graph(self._apply_graph, numbers, gradients, size)
-        self._add_sums = graph(self._sums_graph, numbers)
+        self._pack = graph(
+            _packed, [tf.TensorSpec(v.shape, v.dtype) for v in self.optimiser.variables]
+        )
+        self._add = graph(self._engine.sum_in_graph, numbers)
+        self._add_and_apply = graph(self._apply_graph, numbers, size)
 
     # -- what the loop asks for --------------------------------------------------------------------
 
     def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
         """Changes the weights of all processes; see Step.train."""
         size = tf.constant(self.optimiser.step_size(learning_rate, step), tf.float64)
-        numbers, norm = self._together(self._add_and_apply, *self._own_gradients(batch), size)
+        numbers, norm = self._together(self._add_and_apply, self._own_gradient(batch), size)
         return Outcome(self._heard(numbers), float(norm))
 
     def validate(self, batch: Batch) -> Outcome:
         """Errors of a whole batch."""
         own = super().validate(batch).sums if "energy" in batch else np.zeros(len(SUMS))
-        return Outcome(self._heard(self._together(self._add_sums, self._told(own))))
+        return Outcome(self._heard(self._together(self._add, self._told(own))))
 
     def gradients(self, batch: Batch) -> Gradients:
         """Sums of a whole batch and the gradient of its loss."""
-        numbers, *gradients = self._together(self._add, *self._own_gradients(batch))
-        return self._heard(numbers), [gradient.numpy() for gradient in gradients]
+        numbers = self._together(self._add, self._own_gradient(batch))
+        sums = self._heard(numbers)
+        return sums, [gradient.numpy() for gradient in self._unpacked(numbers)]
 
     def agreed(self, signal: int | None) -> int | None:
         """The signal that all processes know of since their last exchange."""
         self._signal = signal
         return self._common
 
-    def _own_gradients(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Numbers for the others, and the gradient times the number of frames."""
-        variables = self.optimiser.variables
+    def _own_gradient(self, batch: Batch) -> tf.Tensor:
+        """What this process adds: sums, flags, and the gradient times the number of frames."""
         if "energy" not in batch:
-            return self._told(np.zeros(len(SUMS))), [tf.zeros_like(v) for v in variables]
+            gradient = np.zeros(sum(v.shape.num_elements() for v in self.optimiser.variables))
+            return self._told(np.zeros(len(SUMS)), gradient)
         sums, gradients = self._gradients(*self._graph_inputs(batch))
-        count = len(batch["energy"])
-        return self._told(sums.numpy()), [g * tf.cast(count, g.dtype) for g in gradients]
+        gradient = len(batch["energy"]) * self._pack(gradients).numpy()
+        return self._told(sums.numpy(), gradient)
 
-    def _told(self, sums: np.ndarray) -> tf.Tensor:
-        """The sums, and a flag for each signal that this process has received."""
+    def _told(self, sums: np.ndarray, *gradient: np.ndarray) -> tf.Tensor:
+        """One vector, since every sum over processes takes milliseconds, whatever its length."""
         flags = [float(self._signal == number) for number in SIGNALS]
-        return tf.constant(np.concatenate([sums, flags]), tf.float64)
+        return tf.constant(np.concatenate([sums, flags, *gradient]))
 
     def _heard(self, numbers: tf.Tensor) -> np.ndarray:
-        values = numbers.numpy()
-        flags = values[len(SUMS) :]
+        sums, flags = np.split(numbers[:HEAD].numpy(), [len(SUMS)])
         self._common = next((int(n) for n, flag in zip(SIGNALS, flags, strict=True) if flag), None)
-        return values[: len(SUMS)]
+        return sums
 
     def _together(self, graph: Any, *values: Any) -> Any:
         try:
@@ -242,15 +244,21 @@ class SharedStep(Step):
 
     # -- graphs ------------------------------------------------------------------------------------
 
-    def _sums_graph(self, numbers: tf.Tensor) -> tf.Tensor:
-        return self._engine.sums_in_graph([numbers])[0]
+    def _apply_graph(self, numbers: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        numbers = self._engine.sum_in_graph(numbers)
+        finite = tf.reduce_all(tf.math.is_finite(numbers[:HEAD]))
+        return numbers[:HEAD], self._apply(self._unpacked(numbers), finite, size)
 
-    def _add_graph(self, numbers: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        numbers = self._engine.sums_in_graph([numbers])[0]
-        gradients = self._engine.sums_in_graph(gradients)
-        return [numbers, *(g / tf.cast(numbers[FRAMES], g.dtype) for g in gradients)]
+    def _unpacked(self, numbers: tf.Tensor) -> list[tf.Tensor]:
+        """The gradient of the loss of the whole batch."""
+        variables = self.optimiser.variables
+        sizes = [variable.shape.num_elements() for variable in variables]
+        parts = tf.split(numbers[HEAD:] / numbers[FRAMES], sizes)
+        return [
+            tf.cast(tf.reshape(part, variable.shape), variable.dtype)
+            for part, variable in zip(parts, variables, strict=True)
+        ]
 
-    def _apply_graph(self, numbers: tf.Tensor, gradients: list[tf.Tensor], size: tf.Tensor):
-        numbers, *gradients = self._add_graph(numbers, gradients)
-        finite = tf.reduce_all(tf.math.is_finite(numbers))
-        return numbers, self._apply(gradients, finite, size)
+
+def _packed(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.concat([tf.cast(tf.reshape(one, [-1]), tf.float64) for one in arrays], 0)

@@ -38,6 +38,9 @@ def run_process(config: Config, cluster: Cluster, debug: bool, train: Train) -> 
     """
     _check(config, cluster)
     config = _with_own_cores(config, cluster)
+    if not debug:
+        # The death of a process is told in words of ours.
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     prepare_for(config, debug)
     if not cluster.asynchronous:
         body = _together

@@ -16,14 +16,17 @@ from panna.config.reader import Config
 from panna.console import say
 from panna.descriptors.scaling import Scaling
 from panna.errors import PannaError, TrainingError
+from panna.storage.dataset import Dataset
 from panna.text import counted
 from panna.training.checkpoints import checkpoint_from_bytes
 from panna.training.cluster.bridge import Bridge
 from panna.training.cluster.fingerprint import difference, fingerprint
 from panna.training.cluster.meeting import Watch, wait_for
+from panna.training.cluster.remote_step import NOBODY
 from panna.training.cluster.roles import WORKER, Cluster
 from panna.training.data import TrainingData, open_training_data
 from panna.training.engine import make_step
+from panna.training.finishing import assign
 from panna.training.metrics import SUMS
 from panna.training.step import Batch, Step
 
@@ -35,10 +38,9 @@ class Worker:
     """Data and compiled step of one worker, made when the chief first asks for something.
 
     The functions take what the chief's graphs send: `start`, the chief's model and its
-    fingerprint, a checkpoint as bytes; the numbers of the records of a batch; the weight of the
-    force loss; and the present values of the trained variables, or for `validate` of all
-    variables of the evaluated networks. They answer with a text, empty if all went well, and
-    numbers.
+    fingerprint, a checkpoint as bytes; `order`, the weight of the force loss, the size of the step
+    and then the numbers of the records of a batch, filled up; and the present weights, flat, in
+    some vectors. They answer with a text, empty if all went well, and numbers.
     """
 
     def __init__(self, config: Config, cluster: Cluster) -> None:
@@ -46,37 +48,35 @@ class Worker:
         self._start: bytes | None = None
         self._step: Step | None = None
         self._data: TrainingData | None = None
-        self.steps = 0
 
-    def train(self, start: bytes, records: np.ndarray, cost: np.ndarray, *weights: np.ndarray):
-        """Sums of the batch and the gradient of its loss by each trained variable."""
-        message, found = self._guarded(self._gradients, start, records, cost, weights)
-        sums, gradients = found or (np.zeros(len(SUMS)), [np.zeros_like(w) for w in weights])
-        return [message, sums, *gradients]
+    def train(self, start: bytes, order: np.ndarray, *weights: np.ndarray) -> list[Any]:
+        """Sums of the batch, and the gradient of its loss in the form of the weights, those of the
+        trained variables in their order."""
+        message, found = self._guarded(self._gradients, start, order, weights)
+        sums, gradient = found or (np.zeros(len(SUMS)), np.concatenate(weights))
+        return [message, sums, gradient]
 
-    def validate(self, start: bytes, records: np.ndarray, cost: np.ndarray, *weights: np.ndarray):
-        """Sums of a batch of the validation set."""
-        message, found = self._guarded(self._sums, start, records, cost, weights)
+    def validate(self, start: bytes, order: np.ndarray, *weights: np.ndarray) -> list[Any]:
+        """Sums of a batch of the validation set, with all weights of the evaluated networks."""
+        message, found = self._guarded(self._sums, start, order, weights)
         return [message, np.zeros(len(SUMS)) if found is None else found]
 
-    def _gradients(self, records, cost, weights) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _gradients(self, order: np.ndarray, weights) -> tuple[np.ndarray, np.ndarray]:
         step = self._step
-        for variable, value in zip(step.optimiser.variables, weights, strict=True):
-            variable.assign(value)
-        step.objective.set_forces_cost(float(cost))
-        self.steps += 1
-        return step.gradients(self._batch(self._data.train, records))
+        assign(step.optimiser.variables, np.concatenate(weights))
+        sums, gradients = step.gradients(self._batch(self._data.train, order))
+        return sums, np.concatenate([one.ravel() for one in gradients])
 
-    def _sums(self, records, cost, weights) -> np.ndarray:
+    def _sums(self, order: np.ndarray, weights) -> np.ndarray:
         step = self._step
         variables = [v for network in step.evaluated for v in network.all]
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
-        step.objective.set_forces_cost(float(cost))
-        return step.validate(self._batch(self._data.validation, records)).sums
+        assign(variables, np.concatenate(weights))
+        return step.validate(self._batch(self._data.validation, order)).sums
 
-    def _batch(self, dataset, records: np.ndarray) -> Batch:
-        return dataset.source.load(records)
+    def _batch(self, dataset: Dataset, order: np.ndarray) -> Batch:
+        self._step.set_forces_cost(float(order[0]))
+        records = order[2:].astype(np.int64)
+        return dataset.source.load(records[records != NOBODY])
 
     def _guarded(self, function, start: bytes, *arguments) -> tuple[bytes, Any]:
         """The result of a function, or what went wrong: the chief ends the training then."""
