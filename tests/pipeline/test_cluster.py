@@ -106,7 +106,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 def test_a_worker_dies_and_comes_back(silicon, tmp_path):
     """Chief, two workers and a parameter server, by TF_CONFIG; as accurate as one process."""
-    long = {"max_epochs": "150", "batch_size": "4", "DEFAULT_NETWORK__architecture": "16:16:1"}
+    long = {"max_epochs": "100", "batch_size": "4", "DEFAULT_NETWORK__architecture": "16:16:1"}
     alone = an_ini(tmp_path / "alone" / "train.ini", silicon, **long)
     assert train.main(["--config", str(alone)]) == 0
     ini = an_ini(tmp_path / "together" / "train.ini", silicon, **long)
@@ -133,7 +133,7 @@ def test_a_worker_dies_and_comes_back(silicon, tmp_path):
     assert "2 workers, 1 parameter server" in chief.output
     assert f"worker 1 ({addresses[2]}) is gone; the other workers go on" in chief.output
     assert f"worker 1 ({addresses[2]}) is back" in chief.output and "Traceback" not in chief.output
-    assert rows(run_dir) == 150 and max(list_checkpoints(run_dir)) == 150 * 8
+    assert rows(run_dir) == 100 and max(list_checkpoints(run_dir)) == 100 * 8
     for name in ("validation_energy_rmse_eV_per_atom", "validation_force_rmse_eV_per_angstrom"):
         found, expected = (
             min(float(row[name]) for row in table(tmp_path / which)[-50:])
