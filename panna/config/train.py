@@ -151,8 +151,8 @@ PARALLELIZATION = Section(
             choice("auto", "cpu", "gpu",
                    refused={"tpu": "no TPU has been tried yet; cpu, gpu or auto expected"}),
             "auto",
-            meaning="what TensorFlow computes on; auto: a GPU if there is one. There stored "
-                    "derivatives are multiplied on the GPU, all else as on a CPU"),
+            meaning="what TensorFlow computes on; auto: a GPU if there is one, and then the whole "
+                    "step with its forces"),
     ),
     meaning="threads, device and data pipeline",
 )  # fmt: skip
@@ -187,8 +187,8 @@ TRAINING = Section(
         *OPTIMISER_KEYS,
         *LOSS_KEYS,
         Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
-            meaning="dG/dx for force training: stored in the files, or from positions by the core "
-                    "in every step; auto: on_the_fly where the files hold positions"),
+            meaning="dG/dx for force training: stored, in memory or in the files, or on_the_fly, "
+                    "from positions in every step; auto: stored if the memory suffices"),
         Key("seed", non_negative_integer, 0, meaning="of first weights and order of frames"),
         Key("committee", positive_integer, 1,
             meaning="networks with the seeds seed, seed + 1, ..., trained side by side in "

@@ -195,7 +195,7 @@ def test_a_dead_server_or_chief_ends_the_others_and_the_run_goes_on(small, tmp_p
         chief, server = (started.start(ini, TASK=str(i)) for i in range(2))
         assert [chief.end(), server.end()] == [0, 0], started.outputs()
         started.none_left()
-    assert max(list_checkpoints(run_dir)) == 3 * (last // 3 + 2)
+    assert 0 < max(list_checkpoints(run_dir)) - 3 * (last // 3 + 2) <= 3  # steps of L-BFGS
 
 
 def test_a_request_to_stop_reaches_all_processes(small, tmp_path):

@@ -107,7 +107,8 @@ class Worker:
         self._data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
         self._step = make_step(Step, config, data.source, model)
         self._start = start
-        say(f"{counted(data.train.n_frames, 'frame')}, {data.derivatives}; {data.cache}")
+        frames = counted(data.train.n_frames, "frame")
+        say(f"{frames}, {data.cache}; derivatives: {data.source}")
 
 
 class _Ending:
