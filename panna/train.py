@@ -66,10 +66,12 @@ def _run(argv: list[str] | None) -> int:
 
     config = with_flags(read_config(args.config, TRAIN), vars(args))
     cluster = find_cluster(config, given=args.list_of_nodes is not None)
-    if cluster is not None:
-        from panna.training.cluster.program import run_process
+    from panna.training.cluster.program import processes_here, run_here, run_process
 
-        return run_process(config, cluster, args.debug, _run_training)
+    if cluster is not None:
+        run_process(config, cluster, args.debug, _run_training)
+    if (count := processes_here(config)) > 1:
+        run_here(config, count, args.debug, _run_training)
     from panna.training.tensorflow_setup import prepare_for
 
     place = prepare_for(config, args.debug)

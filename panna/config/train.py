@@ -147,6 +147,9 @@ PARALLELIZATION = Section(
             meaning="operations that TensorFlow runs at the same time; 0: TensorFlow chooses"),
         Key("intra_op_parallelism_threads", non_negative_integer, 0,
             meaning="threads of one operation, and of the descriptors; 0: all cores"),
+        Key("processes", either("auto", None, positive_integer), None,
+            meaning="of this machine that make every step together, each with its part of the "
+                    "batch; auto: one for each GPU, else 1. See [CLUSTER] for more machines"),
         Key("device",
             choice("auto", "cpu", "gpu",
                    refused={"tpu": "no TPU has been tried yet; cpu, gpu or auto expected"}),

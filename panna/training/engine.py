@@ -64,9 +64,7 @@ class Engine:
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
         """The compiled step of a training, with the weights of the model."""
-        # The core is for CPUs; elsewhere the whole step is calculated where the networks are.
-        kind = ON_GPU.get(data.source, Step) if on_gpu() else Step
-        return make_step(kind, config, data.source, model)
+        return make_step(kind_of_step(data.source), config, data.source, model)
 
     def common_start(self, config: Config, data: TrainingData, start: Start) -> Start:
         """Where all processes of the training begin, from what this one has found."""
@@ -75,6 +73,11 @@ class Engine:
     def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:
         """Training and validation set as the loop of this process iterates over them."""
         return data.train, data.validation
+
+
+def kind_of_step(source: str) -> type[Step]:
+    """The core is for CPUs; elsewhere the whole step is calculated where the networks are."""
+    return ON_GPU.get(source, Step) if on_gpu() else Step
 
 
 def make_step(kind: type[Step], config: Config, source: str, model: Model) -> Step:
@@ -104,7 +107,7 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
         # Without XLA the products from positions would write every factor to memory.
-        xla=training["xla"] or kind is WholeStepOnTheFly,
+        xla=training["xla"] or (on_gpu() and source == "on_the_fly"),
     )
 
 

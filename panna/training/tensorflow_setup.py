@@ -15,6 +15,7 @@ def prepare_tensorflow(
     intra_op_threads: int = 0,
     log_device_placement: bool = False,
     device: str = "auto",
+    local_rank: int = 0,
 ) -> str:
     """Imports TensorFlow and sets it up; to be called before any other module imports it.
 
@@ -23,6 +24,7 @@ def prepare_tensorflow(
       inter_op_threads, intra_op_threads: 0 leaves the choice to TensorFlow.
       log_device_placement: print the device of every operation.
       device: "cpu", "gpu", or "auto" for a GPU if there is one.
+      local_rank: which one of several GPUs.
     Returns:
       What it will compute on, in words.
     Raises:
@@ -58,11 +60,24 @@ def prepare_tensorflow(
                     "new process"
                 ) from error
     tf.debugging.set_log_device_placement(log_device_placement)
-    return _choose_device(device)
+    return _choose_device(device, local_rank)
 
 
-def prepare_for(config: Config, debug: bool = False) -> str:
-    """As `prepare_tensorflow`, with the keys of the TRAIN schema."""
+def count_gpus(config: Config) -> int:
+    """GPUs of this machine that a training, read with the TRAIN schema, may use."""
+    if config["PARALLELIZATION"]["device"] == "cpu":
+        return 0
+    require_tensorflow("training", "tensorboard")
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def prepare_for(config: Config, debug: bool = False, local_rank: int = 0) -> str:
+    """As `prepare_tensorflow`, with the keys of the TRAIN schema.
+
+    local_rank: number of this process among those of the training on this machine.
+    """
     pipeline = config["PARALLELIZATION"]
     return prepare_tensorflow(
         debug,
@@ -70,6 +85,7 @@ def prepare_for(config: Config, debug: bool = False) -> str:
         pipeline["intra_op_parallelism_threads"],
         config["IO_INFORMATION"]["log_device_placement"],
         pipeline["device"],
+        local_rank,
     )
 
 
@@ -80,7 +96,7 @@ def on_gpu() -> bool:
     return bool(tf.config.get_visible_devices("GPU"))
 
 
-def _choose_device(wanted: str) -> str:
+def _choose_device(wanted: str, local_rank: int) -> str:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -92,6 +108,9 @@ def _choose_device(wanted: str) -> str:
     if wanted == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")
         gpus = []
+    if gpus:
+        gpus = [gpus[local_rank % len(gpus)]]
+        tf.config.set_visible_devices(gpus, "GPU")
     names = [
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
     ]

@@ -263,6 +263,17 @@ def test_processes_in_step_do_what_one_process_does(small, alone, tmp_path):
     assert_alike(tmp_path, alone)
 
 
+def test_processes_of_one_machine_need_one_command(small, alone, tmp_path):
+    """As with several GPUs."""
+    ini = an_ini(tmp_path / "train.ini", small, **TWENTY, PARALLELIZATION__processes="3")
+    with processes(tmp_path) as started:
+        one = started.start(ini)
+        assert one.end() == 0, one.output
+        started.none_left()
+    assert "3 processes in step" in one.output
+    assert_alike(tmp_path, alone)
+
+
 def test_a_process_in_step_dies_and_the_training_continues(small, alone, tmp_path):
     ini = with_nodes(
         tmp_path / "train.ini", small, 2, 0, **TWENTY, IO_INFORMATION__progbar_interval="0.1"
@@ -332,3 +343,10 @@ def test_an_unknown_machine_and_a_port_in_use(small, tmp_path, capfd):
             assert one.end() == 2
             assert f"port {port} of this machine is taken" in one.output
         started.none_left()
+
+
+def test_sums_over_a_batch_are_refused_in_step(small, tmp_path, capsys):
+    changes = {"PARALLELIZATION__processes": "2", "force_reduction": "sum"}
+    ini = an_ini(tmp_path / "train.ini", small, **changes)
+    assert train.main(["--config", str(ini)]) == 2
+    assert "force_reduction = sum: a sum over a whole batch" in capsys.readouterr().err

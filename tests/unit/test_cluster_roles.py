@@ -58,10 +58,10 @@ def test_the_last_nodes_are_parameter_servers_and_the_first_is_the_chief(tmp_pat
         "worker": ("a:22223", "b:22222", "c:22222"),
         "ps": ("d:22222",),
     }
-    assert [one.second for one in found] == ["a:22223", None, None, None]
+    assert [one.beside for one in found] == [(0,), (), (), ()]
     assert all(one.addresses == found[0].addresses for one in found)
     assert found[0].asynchronous and found[0].is_chief and not found[1].is_chief
-    assert found[0].others == ["b:22222", "c:22222", "d:22222"]
+    assert found[0].others == ["a:22223", "b:22222", "c:22222", "d:22222"]
     assert found[2].name("c:22222") == "worker 2 (c:22222)"
     assert found[2].name("d:22222") == "parameter server (d:22222)"
 
@@ -84,6 +84,7 @@ def test_processes_on_one_machine_have_ports_of_their_own(tmp_path):
     assert server.address == "a:102"
     assert chief.addresses["worker"] == ("a:103", "a:101", "b:5")
     assert [one.trainers_here for one in (chief, worker, other, server)] == [2, 2, 1, 2]
+    assert [one.local_rank for one in (worker, other)] == [1, 0]
 
 
 def test_flags_of_version_1_count_more_than_the_file(tmp_path):
@@ -128,7 +129,7 @@ def test_tf_config_counts_more_than_the_file(tmp_path):
         for job, i in (("chief", 0), ("worker", 1), ("ps", 0))
     ]
     assert [one.address for one in found] == ["a:1", "c:1", "d:1"]
-    assert found[0].second is None  # the chief has no worker of its own
+    assert found[0].beside == ()  # the chief has no worker of its own
     in_step = {
         "cluster": {"chief": ["a:1"], "worker": ["b:1"]},
         "task": {"type": "worker", "index": 0},

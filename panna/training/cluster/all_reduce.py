@@ -28,10 +28,12 @@ from panna.training.cluster.fingerprint import difference, fingerprint
 from panna.training.cluster.meeting import at_the_door, wait_for
 from panna.training.cluster.roles import Cluster
 from panna.training.data import TrainingData
-from panna.training.engine import Engine, Start, make_step
+from panna.training.engine import Engine, Start, kind_of_step, make_step
 from panna.training.metrics import SUMS
 from panna.training.state import Position
 from panna.training.step import Batch, Gradients, Outcome, Step
+from panna.training.whole_step import WholeStep
+from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
 
 FRAMES = SUMS.index("frames")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -82,7 +84,8 @@ class AllReduce(Engine):
         self._sum = tf.function(self.sum_in_graph, autograph=False)
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
-        return make_step(partial(SharedStep, self), config, data.source, model)
+        kind = SHARED[kind_of_step(data.source)]
+        return make_step(partial(kind, self), config, data.source, model)
 
     def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:
         def share(dataset: Dataset) -> Dataset:
@@ -167,8 +170,9 @@ class AllReduce(Engine):
             )
 
 
-class SharedStep(Step):
-    """As Step, on the part of a batch that belongs to this process; results are of the whole batch.
+class Shared:
+    """Makes a kind of Step work on the part of a batch that belongs to this process; results are
+    of the whole batch.
 
     Losses are means over frames: the gradient of the whole batch is the mean of those of the
     parts, weighted with their numbers of frames.
@@ -258,6 +262,22 @@ class SharedStep(Step):
             tf.cast(tf.reshape(part, variable.shape), variable.dtype)
             for part, variable in zip(parts, variables, strict=True)
         ]
+
+
+class SharedStep(Shared, Step): ...
+
+
+class SharedWholeStep(Shared, WholeStep): ...
+
+
+class SharedWholeStepOnTheFly(Shared, WholeStepOnTheFly): ...
+
+
+SHARED: dict[type[Step], type[Step]] = {
+    Step: SharedStep,
+    WholeStep: SharedWholeStep,
+    WholeStepOnTheFly: SharedWholeStepOnTheFly,
+}
 
 
 def _packed(arrays: Sequence[tf.Tensor]) -> tf.Tensor:

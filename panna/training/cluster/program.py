@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,12 @@ from panna.console import say
 from panna.cores import available_cores
 from panna.errors import PannaError, run_program
 from panna.training.cluster.roles import CHIEF, VARIABLE, WORKER, Cluster
-from panna.training.tensorflow_setup import prepare_for
+from panna.training.tensorflow_setup import count_gpus, prepare_for
 
 if TYPE_CHECKING:
     from panna.training.engine import Engine
 
-PATIENCE = 15.0  # seconds that the worker beside the chief has to end
+PATIENCE = 15.0  # seconds that a process has to end after the one that has started it
 
 Train = Callable[[Config, "Engine"], int]
 
@@ -41,18 +42,58 @@ def run_process(config: Config, cluster: Cluster, debug: bool, train: Train) -> 
     if not debug:
         # The death of a process is told in words of ours.
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    prepare_for(config, debug)
+    prepare_for(config, debug, cluster.local_rank)
     if not cluster.asynchronous:
         body = _together
     elif cluster.job == CHIEF:
         body = _chief
     else:
         body = _serve
-    code = run_program(lambda _: body(config, cluster, train, debug))
+
+    def with_others(_: list[str] | None) -> int:
+        with ExitStack() as started:
+            for index in cluster.beside:
+                started.enter_context(_process(config, cluster, index, debug))
+            return body(config, cluster, train)
+
+    code = run_program(with_others)
     sys.stdout.flush()
     sys.stderr.flush()
     # TensorFlow's servers have threads that never end.
     os._exit(code)
+
+
+def run_here(config: Config, count: int, debug: bool, train: Train) -> None:
+    """As `run_process`, for the first of some processes on this machine that train in step; it
+    starts the others."""
+    addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(count))
+    timeout, beside = config[SECTION]["start_timeout"], tuple(range(1, count))
+    run_process(config, Cluster({WORKER: addresses}, WORKER, 0, timeout, beside), debug, train)
+
+
+def processes_here(config: Config) -> int:
+    """How many processes the configuration asks for, or finds work for."""
+    wanted, training = config["PARALLELIZATION"]["processes"], config["TRAINING_PARAMETERS"]
+    if wanted is not None or training["committee"] > 1 or _sums(config):
+        return wanted or 1
+    return max(1, count_gpus(config))
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        doors = [held.enter_context(socket.socket()) for _ in range(count)]
+        for door in doors:
+            door.bind(("127.0.0.1", 0))
+        return [door.getsockname()[1] for door in doors]
+
+
+def _sums(config: Config) -> str | None:
+    """The key that asks for a loss which is no mean over frames."""
+    training = config["TRAINING_PARAMETERS"]
+    if training["loss_flavour"] == "v1":
+        return "loss_flavour"
+    reductions = ("energy_reduction", "force_reduction")
+    return next((key for key in reductions if training[key] == "sum"), None)
 
 
 def _check(config: Config, cluster: Cluster) -> None:
@@ -62,21 +103,12 @@ def _check(config: Config, cluster: Cluster) -> None:
             "a committee trains in one process; train its members one by one, each with its seed "
             f"and its train_dir, or remove [{SECTION}]",
         )  # fmt: skip
-    training = config["TRAINING_PARAMETERS"]
-    keys = ("energy_reduction", "force_reduction")
-    if not cluster.asynchronous and training["loss_flavour"] == "v1":
+    if not cluster.asynchronous and (key := _sums(config)):
         raise config.error(
-            "TRAINING_PARAMETERS", "loss_flavour",
-            "its sums over a whole batch cannot be put together from parts of it; set "
-            f"loss_flavour = v2, or give [{SECTION}] parameter_servers",
+            "TRAINING_PARAMETERS", key,
+            "a sum over a whole batch cannot be put together from parts of it; use means "
+            f"(loss_flavour = v2), one process, or [{SECTION}] parameter_servers",
         )  # fmt: skip
-    for key in keys if not cluster.asynchronous else ():
-        if training[key] == "sum":
-            raise config.error(
-                "TRAINING_PARAMETERS", key,
-                f"processes in step need means; set {key} = mean, or give [{SECTION}] "
-                "parameter_servers",
-            )  # fmt: skip
     if cluster.asynchronous and config["IO_INFORMATION"]["profile"] != (0,):
         raise config.error(
             "IO_INFORMATION", "profile",
@@ -94,41 +126,35 @@ def _with_own_cores(config: Config, cluster: Cluster) -> Config:
     return replace(config, sections=config.sections | {"PARALLELIZATION": pipeline})
 
 
-def _serve(config: Config, cluster: Cluster, train: Train, debug: bool) -> int:
+def _serve(config: Config, cluster: Cluster, train: Train) -> int:
     from panna.training.cluster.worker import serve
 
     return serve(config, cluster)
 
 
-def _chief(config: Config, cluster: Cluster, train: Train, debug: bool) -> int:
+def _chief(config: Config, cluster: Cluster, train: Train) -> int:
     from panna.training.cluster.servers import ParameterServers
 
-    with _second_process(config, cluster, debug):
-        engine = ParameterServers(cluster)
-        try:
-            code = train(config, engine)
-        except PannaError as error:
-            engine.finish(2, str(error))
-            raise
-        except BaseException:
-            engine.finish(1, "the chief failed")
-            raise
-        engine.finish(code, "the training has ended" if code == 0 else "the chief was stopped")
+    engine = ParameterServers(cluster)
+    try:
+        code = train(config, engine)
+    except PannaError as error:
+        engine.finish(2, str(error))
+        raise
+    except BaseException:
+        engine.finish(1, "the chief failed")
+        raise
+    engine.finish(code, "the training has ended" if code == 0 else "the chief was stopped")
     return code
 
 
 @contextmanager
-def _second_process(config: Config, cluster: Cluster, debug: bool) -> Iterator[None]:
-    """The worker on the chief's machine, if there is one."""
-    if cluster.second is None:
-        yield
-        return
-    index = cluster.addresses[WORKER].index(cluster.second)
+def _process(config: Config, cluster: Cluster, index: int, debug: bool) -> Iterator[None]:
+    """A worker in a process of its own, which does not outlive the block for long."""
     program = Path(__file__).parents[2] / "train.py"
     command = [sys.executable, str(program), "--config", str(config.path), *["--debug"] * debug]
-    process = subprocess.Popen(
-        command, env=os.environ | {VARIABLE: cluster.tf_config(WORKER, index)}
-    )
+    environment = os.environ | {VARIABLE: cluster.tf_config(WORKER, index)}
+    process = subprocess.Popen(command, env=environment)
     try:
         yield
     finally:
@@ -138,7 +164,7 @@ def _second_process(config: Config, cluster: Cluster, debug: bool) -> Iterator[N
             process.kill()
 
 
-def _together(config: Config, cluster: Cluster, train: Train, debug: bool) -> int:
+def _together(config: Config, cluster: Cluster, train: Train) -> int:
     from panna.training.cluster.all_reduce import AllReduce
 
     engine = AllReduce(cluster)

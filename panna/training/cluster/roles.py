@@ -26,16 +26,15 @@ EXAMPLE = (
 class Cluster:
     """addresses: host:port of all processes, by job; job, index: which one this process is.
 
-    second: the address of a worker that the chief starts beside itself, so that its machine
-      trains, too; it is one of the addresses of the workers.
     timeout: seconds that the processes wait for each other at the start.
+    beside: numbers of the workers that this process starts on its machine.
     """
 
     addresses: Mapping[str, tuple[str, ...]]
     job: str
     index: int
     timeout: float = 60.0
-    second: str | None = None
+    beside: tuple[int, ...] = ()
 
     @property
     def asynchronous(self) -> bool:
@@ -68,10 +67,16 @@ class Cluster:
         return self.trainers.index(self.address)
 
     @property
+    def local_rank(self) -> int:
+        """Of this process among the trainers on its machine."""
+        before = self.trainers[: self.rank] if self.address in self.trainers else ()
+        return sum(host_of(one) == host_of(self.address) for one in before)
+
+    @property
     def others(self) -> list[str]:
-        """Addresses of all other processes that are started by the user."""
-        own = (self.address, self.second)
-        return [one for job in JOBS for one in self.addresses.get(job, ()) if one not in own]
+        """Addresses of all other processes."""
+        every = [one for job in JOBS for one in self.addresses.get(job, ())]
+        return [one for one in every if one != self.address]
 
     @property
     def trainers_here(self) -> int:
@@ -132,7 +137,7 @@ def find_cluster(
         SERVER: tuple(addresses[-servers:]),
     }
     if index == 0:
-        return Cluster(jobs, CHIEF, 0, timeout, second)
+        return Cluster(jobs, CHIEF, 0, timeout, beside=(0,))
     workers = len(nodes) - servers
     job, place = (WORKER, index) if index < workers else (SERVER, index - workers)
     return Cluster(jobs, job, place, timeout)

@@ -25,7 +25,7 @@ from panna.training.cluster.meeting import Watch, wait_for
 from panna.training.cluster.remote_step import NOBODY
 from panna.training.cluster.roles import WORKER, Cluster
 from panna.training.data import TrainingData, open_training_data
-from panna.training.engine import make_step
+from panna.training.engine import Engine
 from panna.training.finishing import assign
 from panna.training.metrics import SUMS
 from panna.training.step import Batch, Step
@@ -105,7 +105,7 @@ class Worker:
         if model.scale_mean is not None:
             scaling = Scaling(model.scale_mean, model.scale_std)
         self._data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
-        self._step = make_step(Step, config, data.source, model)
+        self._step = Engine().step(config, data, model)
         self._start = start
         frames = counted(data.train.n_frames, "frame")
         say(f"{frames}, {data.cache}; derivatives: {data.source}")
