@@ -41,7 +41,7 @@ def test_processes_in_step_share_every_batch(dataset, count, epoch):
 
 
 def test_the_chief_deals_every_frame_once_in_the_order_of_one_process(dataset):
-    dealt = replace(dataset, source=Dealt("train", dataset.source))
+    dealt = replace(dataset, source=Dealt(dataset.source))
     for epoch in range(3):
         batches = [batch["records"] for batch in dealt.epoch_batches(epoch)]
         np.testing.assert_array_equal(np.concatenate(batches), dataset.order(epoch))

@@ -8,8 +8,6 @@ operations.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,17 +25,12 @@ from panna.training.checkpoints import Checkpoint, checkpoint_from_bytes, checkp
 from panna.training.cluster.fingerprint import difference, fingerprint
 from panna.training.cluster.meeting import at_the_door, wait_for
 from panna.training.cluster.roles import Cluster
+from panna.training.cluster.shared_step import SHARED
 from panna.training.data import TrainingData
 from panna.training.engine import Engine, Start, kind_of_step, make_step
-from panna.training.metrics import SUMS
 from panna.training.state import Position
-from panna.training.step import Batch, Gradients, Outcome, Step
-from panna.training.whole_step import WholeStep
-from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
+from panna.training.step import Batch, Step
 
-FRAMES = SUMS.index("frames")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-HEAD = len(SUMS) + len(SIGNALS)  # numbers before the gradient
 RESTART = "Start all processes again: the training continues from its last checkpoint"
 
 
@@ -168,117 +161,3 @@ class AllReduce(Engine):
                 f"{', '.join(map(self.cluster.name, names))}: other data, settings or code than "
                 "on the chief; see what it says there"
             )
-
-
-class Shared:
-    """Makes a kind of Step work on the part of a batch that belongs to this process; results are
-    of the whole batch.
-
-    Losses are means over frames: the gradient of the whole batch is the mean of those of the
-    parts, weighted with their numbers of frames.
-    """
-
-    def __init__(self, engine: AllReduce, **options: Any) -> None:
-        self._engine = engine
-        self._signal: int | None = None
-        self._common: int | None = None
-        super().__init__(**options)
-
-    def _compile(self, xla: bool) -> None:
-        super()._compile(xla)
-        numbers, size = tf.TensorSpec([None], tf.float64), tf.TensorSpec([], tf.float64)
-
-        def graph(function: Any, *signature: Any) -> Any:
-            return tf.function(function, input_signature=signature, autograph=False)
-
-        self._pack = graph(
-            _packed, [tf.TensorSpec(v.shape, v.dtype) for v in self.optimiser.variables]
-        )
-        self._add = graph(self._engine.sum_in_graph, numbers)
-        self._add_and_apply = graph(self._apply_graph, numbers, size)
-
-    # -- what the loop asks for --------------------------------------------------------------------
-
-    def train(self, batch: Batch, learning_rate: float, step: int) -> Outcome:
-        """Changes the weights of all processes; see Step.train."""
-        size = tf.constant(self.optimiser.step_size(learning_rate, step), tf.float64)
-        numbers, norm = self._together(self._add_and_apply, self._own_gradient(batch), size)
-        return Outcome(self._heard(numbers), float(norm))
-
-    def validate(self, batch: Batch) -> Outcome:
-        """Errors of a whole batch."""
-        own = super().validate(batch).sums if "energy" in batch else np.zeros(len(SUMS))
-        return Outcome(self._heard(self._together(self._add, self._told(own))))
-
-    def gradients(self, batch: Batch) -> Gradients:
-        """Sums of a whole batch and the gradient of its loss."""
-        numbers = self._together(self._add, self._own_gradient(batch))
-        sums = self._heard(numbers)
-        return sums, [gradient.numpy() for gradient in self._unpacked(numbers)]
-
-    def agreed(self, signal: int | None) -> int | None:
-        """The signal that all processes know of since their last exchange."""
-        self._signal = signal
-        return self._common
-
-    def _own_gradient(self, batch: Batch) -> tf.Tensor:
-        """What this process adds: sums, flags, and the gradient times the number of frames."""
-        if "energy" not in batch:
-            gradient = np.zeros(sum(v.shape.num_elements() for v in self.optimiser.variables))
-            return self._told(np.zeros(len(SUMS)), gradient)
-        sums, gradients = self._gradients(*self._graph_inputs(batch))
-        gradient = len(batch["energy"]) * self._pack(gradients).numpy()
-        return self._told(sums.numpy(), gradient)
-
-    def _told(self, sums: np.ndarray, *gradient: np.ndarray) -> tf.Tensor:
-        """One vector, since every sum over processes takes milliseconds, whatever its length."""
-        flags = [float(self._signal == number) for number in SIGNALS]
-        return tf.constant(np.concatenate([sums, flags, *gradient]))
-
-    def _heard(self, numbers: tf.Tensor) -> np.ndarray:
-        sums, flags = np.split(numbers[:HEAD].numpy(), [len(SUMS)])
-        self._common = next((int(n) for n, flag in zip(SIGNALS, flags, strict=True) if flag), None)
-        return sums
-
-    def _together(self, graph: Any, *values: Any) -> Any:
-        try:
-            return graph(*values)
-        except tf.errors.OpError as error:
-            raise self._engine.lost(error) from error
-
-    # -- graphs ------------------------------------------------------------------------------------
-
-    def _apply_graph(self, numbers: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        numbers = self._engine.sum_in_graph(numbers)
-        finite = tf.reduce_all(tf.math.is_finite(numbers[:HEAD]))
-        return numbers[:HEAD], self._apply(self._unpacked(numbers), finite, size)
-
-    def _unpacked(self, numbers: tf.Tensor) -> list[tf.Tensor]:
-        """The gradient of the loss of the whole batch."""
-        variables = self.optimiser.variables
-        sizes = [variable.shape.num_elements() for variable in variables]
-        parts = tf.split(numbers[HEAD:] / numbers[FRAMES], sizes)
-        return [
-            tf.cast(tf.reshape(part, variable.shape), variable.dtype)
-            for part, variable in zip(parts, variables, strict=True)
-        ]
-
-
-class SharedStep(Shared, Step): ...
-
-
-class SharedWholeStep(Shared, WholeStep): ...
-
-
-class SharedWholeStepOnTheFly(Shared, WholeStepOnTheFly): ...
-
-
-SHARED: dict[type[Step], type[Step]] = {
-    Step: SharedStep,
-    WholeStep: SharedWholeStep,
-    WholeStepOnTheFly: SharedWholeStepOnTheFly,
-}
-
-
-def _packed(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.concat([tf.cast(tf.reshape(one, [-1]), tf.float64) for one in arrays], 0)

@@ -133,11 +133,14 @@ def _serve(config: Config, cluster: Cluster, train: Train) -> int:
 
 
 def _chief(config: Config, cluster: Cluster, train: Train) -> int:
-    from panna.training.cluster.servers import ParameterServers
+    from panna.training.cluster.servers import LOST, ParameterServers
 
     engine = ParameterServers(cluster)
     try:
-        code = train(config, engine)
+        try:
+            code = train(config, engine)
+        except LOST as error:
+            raise engine.lost(error) from error
     except PannaError as error:
         engine.finish(2, str(error))
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -34,6 +34,8 @@ from panna.training.data import TrainingData
 from panna.training.engine import Engine, make_step
 from panna.training.step import Batch, Step
 
+# What TensorFlow raises when a server does not answer or has started anew.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 PATIENCE = 1.0  # seconds between two looks at the workers while a result is waited for
 RESTART = "Start all processes again: the training continues from its last checkpoint"
 FAREWELL = 5.0  # seconds that a process has to hear of the end
@@ -41,12 +43,8 @@ FAREWELL = 5.0  # seconds that a process has to hear of the end
 
 @dataclass(frozen=True)
 class Dealt:
-    """Takes the place of a source of batches: the chief sends numbers of records, not records.
+    """Takes the place of a source of batches: the chief sends numbers of records, not records."""
 
-    name: "train" or "validation".
-    """
-
-    name: str
     source: BatchSource | ResidentSource
 
     def load(self, records: np.ndarray) -> Batch:
@@ -99,37 +97,30 @@ class ParameterServers(Engine):
             return make_step(kind, config, data.source, model)
 
     def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:
-        def dealt(name: str, dataset: Dataset) -> Dataset:
-            return replace(dataset, source=Dealt(name, dataset.source))
+        def dealt(dataset: Dataset) -> Dataset:
+            return replace(dataset, source=Dealt(dataset.source))
 
-        validation = data.validation
-        return dealt("train", data.train), validation and dealt("validation", validation)
+        return dealt(data.train), data.validation and dealt(data.validation)
 
     def schedule(self, function: Any, *arguments: Any) -> Any:
         """Has a worker run a function; the result is for `fetch`."""
-        try:
-            return self.coordinator.schedule(function, args=arguments)
-        except tf.errors.OpError as error:
-            raise self._lost(error) from error
+        return self.coordinator.schedule(function, args=arguments)
 
     def fetch(self, value: Any) -> Any:
         """The result of a scheduled function.
 
         Raises:
-          TrainingError: a server is gone, or no worker is left.
+          TrainingError: no worker is left.
+          One of LOST: a server is gone; for `lost`.
         """
         future: Future = Future()
         self._asked.put((value, future))
-        while True:
-            try:
-                return future.result(PATIENCE)
-            except TimeoutError:
-                gone = self._watch.gone
-                if len(gone) == len(self.cluster.trainers):
-                    names = ", ".join(self.cluster.name(one) for one in gone)
-                    raise TrainingError(f"no worker is left: {names}. {RESTART}") from None
-            except tf.errors.OpError as error:
-                raise self._lost(error) from error
+        while not wait([future], PATIENCE).done:
+            gone = self._watch.gone
+            if len(gone) == len(self.cluster.trainers):
+                names = ", ".join(self.cluster.name(one) for one in gone)
+                raise TrainingError(f"no worker is left: {names}. {RESTART}")
+        return future.result()
 
     def finish(self, code: int, message: str) -> None:
         """Tells all other processes to end, with an exit code and a text."""
@@ -152,8 +143,16 @@ class ParameterServers(Engine):
         for thread in threads:
             thread.join(FAREWELL)
 
+    def lost(self, error: Exception) -> TrainingError:
+        """What to say when one of LOST was raised."""
+        servers = ", ".join(self.cluster.name(one) for one in self.cluster.addresses[SERVER])
+        return TrainingError(
+            f"a parameter server is gone ({servers}), and with it the present weights. {RESTART} "
+            f"({str(error).splitlines()[0]})"
+        )
+
     def _say_change(self, address: str, present: bool) -> None:
-        what = "is back" if present else "is gone; the other workers go on"
+        what = "is back" if present else "is gone; it may come back"
         say(f"{self.cluster.name(address)} {what}")
 
     def _fetch_all(self) -> None:
@@ -164,10 +163,3 @@ class ParameterServers(Engine):
                 future.set_result(value.fetch())
             except Exception as error:
                 future.set_exception(error)
-
-    def _lost(self, error: Exception) -> TrainingError:
-        servers = ", ".join(self.cluster.name(one) for one in self.cluster.addresses[SERVER])
-        return TrainingError(
-            f"a parameter server is gone ({servers}), and with it the present weights. {RESTART} "
-            f"({str(error).splitlines()[0]})"
-        )
