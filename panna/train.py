@@ -62,20 +62,18 @@ def _run(argv: list[str] | None) -> int:
     args = _arguments(argv)
     from panna.config.reader import read_config
     from panna.config.train import TRAIN
+    from panna.training.cluster.program import processes_here, run_here, run_process
     from panna.training.cluster.roles import find_cluster
+    from panna.training.tensorflow_setup import prepare_for
 
     config = with_flags(read_config(args.config, TRAIN), vars(args))
     cluster = find_cluster(config, given=args.list_of_nodes is not None)
-    from panna.training.cluster.program import processes_here, run_here, run_process
-
     if cluster is not None:
         run_process(config, cluster, args.debug, _run_training)
     if (count := processes_here(config)) > 1:
         run_here(config, count, args.debug, _run_training)
-    from panna.training.tensorflow_setup import prepare_for
-
     place = prepare_for(config, args.debug)
-    from panna.training.engine import Engine
+    from panna.training.engine import Engine  # TensorFlow had to be prepared first
 
     return _run_training(config, Engine(place))
 

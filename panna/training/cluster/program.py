@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from panna.config.reader import Config
 from panna.config.train_cluster import SECTION
@@ -29,7 +29,7 @@ PATIENCE = 15.0  # seconds that a process has to end after the one that has star
 Train = Callable[[Config, "Engine"], int]
 
 
-def run_process(config: Config, cluster: Cluster, debug: bool, train: Train) -> None:
+def run_process(config: Config, cluster: Cluster, debug: bool, train: Train) -> NoReturn:
     """Runs one process of a training to its end; does not return.
 
     Args:
@@ -63,7 +63,7 @@ def run_process(config: Config, cluster: Cluster, debug: bool, train: Train) -> 
     os._exit(code)
 
 
-def run_here(config: Config, count: int, debug: bool, train: Train) -> None:
+def run_here(config: Config, count: int, debug: bool, train: Train) -> NoReturn:
     """As `run_process`, for the first of some processes on this machine that train in step; it
     starts the others."""
     addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(count))
