@@ -106,7 +106,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 def test_a_worker_dies_and_comes_back(silicon, tmp_path):
     """Chief, two workers and a parameter server, by TF_CONFIG; as accurate as one process."""
-    long = {"max_epochs": "100", "batch_size": "4", "DEFAULT_NETWORK__architecture": "16:16:1"}
+    long = {"max_epochs": "150", "batch_size": "4", "DEFAULT_NETWORK__architecture": "16:16:1"}
     alone = an_ini(tmp_path / "alone" / "train.ini", silicon, **long)
     assert train.main(["--config", str(alone)]) == 0
     ini = an_ini(tmp_path / "together" / "train.ini", silicon, **long)
@@ -124,16 +124,21 @@ def test_a_worker_dies_and_comes_back(silicon, tmp_path):
         second.send(signal.SIGKILL)
         seen = rows(run_dir)
         started.until(lambda: rows(run_dir) >= seen + 3, "epochs without the worker")
+        gone = f"worker 1 ({addresses[2]}) is gone; it may come back"
+        started.until(lambda: gone in chief.output, "word of the death")
+        # A new process needs some seconds, in which the training could end.
+        chief.send(signal.SIGSTOP)
         back = started.start(ini, **tf_config(cluster, "worker", 1))
+        started.until(lambda: "waits for the chief" in back.output, "the worker's return")
+        chief.send(signal.SIGCONT)
         started.until(lambda: "32 frames" in back.output, "work of the worker that came back")
         assert chief.process.poll() is None, "the training was over too soon"
         codes = [one.end() for one in (chief, server, first, back)]
         assert codes == [0, 0, 0, 0], started.outputs()
         started.none_left()
     assert "2 workers, 1 parameter server" in chief.output
-    assert f"worker 1 ({addresses[2]}) is gone; it may come back" in chief.output
-    assert f"worker 1 ({addresses[2]}) is back" in chief.output and "Traceback" not in chief.output
-    assert rows(run_dir) == 100 and max(list_checkpoints(run_dir)) == 100 * 8
+    assert "Traceback" not in chief.output
+    assert rows(run_dir) == 150 and max(list_checkpoints(run_dir)) == 150 * 8
     for name in ("validation_energy_rmse_eV_per_atom", "validation_force_rmse_eV_per_angstrom"):
         found, expected = (
             min(float(row[name]) for row in table(tmp_path / which)[-50:])
