@@ -100,14 +100,6 @@ class DescriptorParameters:
                         f"descriptor: {name} = {number} found, a positive number expected"
                     )
 
-    def _check_powers(self, zeta: tuple[float, ...]) -> None:
-        """For angular functions that reach 0: below 1 the slope there is infinite."""
-        if min(zeta) < 1:
-            raise DescriptorError(
-                f"descriptor: zeta = {min(zeta)} found, 1 or more expected: with less, forces "
-                "between neighbours on one line are infinite"
-            )
-
     def _check_centres(self, name: str, centres: tuple[float, ...], cutoff: float) -> None:
         for centre in centres:
             if not 0 <= centre < cutoff:
@@ -166,8 +158,6 @@ class MBP(DescriptorParameters):
                 )
         if not 0 <= self.eps <= 1:
             raise DescriptorError(f"descriptor: eps = {self.eps} found, 0 <= eps <= 1 expected")
-        if self.eps == 0 and self.zeta:
-            self._check_powers(self.zeta)
         if self.like_pairs not in LIKE_PAIRS:
             raise DescriptorError(
                 f"descriptor: like_pairs = {self.like_pairs} found, once or twice expected"
@@ -232,8 +222,11 @@ class BP(DescriptorParameters):
             zeta=self.zeta,
         )
         self._check_centres("Rs_rad", self.rs_rad, self.rc_rad)
-        if self.zeta:
-            self._check_powers(self.zeta)
+        if min(self.zeta, default=1) < 1:
+            raise DescriptorError(
+                f"descriptor: zeta = {min(self.zeta)} found, 1 or more expected: with less, forces "
+                "between neighbours on one line are infinite"
+            )
         if self.rjk_cutoff not in RJK_CUTOFFS:
             raise DescriptorError(
                 f"descriptor: rjk_cutoff = {self.rjk_cutoff} found, smooth or published expected"
