@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from panna.descriptors.scaling import Scaling
 from panna.errors import TrainingError
 from panna.network.activations import ACTIVATIONS
 from panna.network.ranges import Ranges
@@ -122,6 +123,11 @@ class Model:
     def g_size(self) -> int:
         """Number of components of a descriptor."""
         return self.networks[0].g_size
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """What standardises the descriptors; None if they are used as they are."""
+        return None if self.scale_mean is None else Scaling(self.scale_mean, self.scale_std)
 
     @property
     def n_parameters(self) -> int:

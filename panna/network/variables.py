@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from panna.network.activations import ACTIVATIONS, Activation
@@ -84,3 +85,23 @@ def trainable_variables(networks: Sequence[NetworkVariables]) -> list[tf.Variabl
 def all_variables(networks: Sequence[NetworkVariables]) -> list[tf.Variable]:
     """Trainable and frozen variables, in a fixed order."""
     return [v for network in networks for v in network.all]
+
+
+def flat(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    """All numbers of some arrays in one vector, float64."""
+    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
+
+
+def assign(variables: Sequence[tf.Variable], point: np.ndarray) -> None:
+    """Gives variables the values of a vector."""
+    for variable, part in zip(variables, split_like(variables, point), strict=True):
+        variable.assign(part)
+
+
+def split_like(variables: Sequence[tf.Variable], vector: np.ndarray | tf.Tensor) -> list[tf.Tensor]:
+    """A vector of as many numbers as variables have, as tensors of their shapes and types."""
+    parts = tf.split(vector, [variable.shape.num_elements() for variable in variables])
+    return [
+        tf.cast(tf.reshape(part, variable.shape), variable.dtype)
+        for part, variable in zip(parts, variables, strict=True)
+    ]

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from panna.errors import TrainingError
+from panna.network.variables import assign, flat
 from panna.storage.dataset import Dataset
 from panna.training.metrics import SUMS, Errors
 from panna.training.step import Step
@@ -122,21 +123,6 @@ def finish(
             for mean, value in zip(average.all, network.all, strict=True):
                 mean.assign(value)
     return count, errors
-
-
-def flat(arrays) -> np.ndarray:
-    """All numbers of some arrays in one vector, float64."""
-    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
-
-
-def assign(variables, point: np.ndarray) -> None:
-    """Gives variables the values of a vector."""
-    place = 0
-    for variable in variables:
-        size = int(np.prod(variable.shape))
-        part = point[place : place + size].reshape(variable.shape)
-        variable.assign(part.astype(variable.dtype.as_numpy_dtype))
-        place += size
 
 
 def _whole_set(

@@ -11,7 +11,6 @@ from typing import Any
 
 from panna import __version__
 from panna.config.reader import Config
-from panna.descriptors.scaling import Scaling
 from panna.network.parameters import Model
 from panna.training.board.board import Board
 from panna.training.checkpoints import Checkpoint
@@ -143,8 +142,7 @@ def prepare_several(
         statistics, offsets.offsets, lambda frames: frame_names(data.train.names(frames)), validated
     )
     model = starts[0].model
-    scaling = None if model.scale_mean is None else Scaling(model.scale_mean, model.scale_std)
-    data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
+    data = data.standardised(model.scaling, config["TRAINING_PARAMETERS"]["precision"])
     return [
         Session(
             mine := data.with_seed(start.config["TRAINING_PARAMETERS"]["seed"]),

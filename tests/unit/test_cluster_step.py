@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_step import RATE, a_step, batch  # noqa: F401, a fixture
+from step_cases import RATE, a_step, part
 
 from panna.training.cluster.shared_step import SHARED
 from panna.training.step import Step
 from panna.training.whole_step import WholeStep
 from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
 
-OF_FRAMES = ("name", "n_atoms", "energy", "weight", "virial")
-OF_ATOMS = ("species", "descriptors", "forces")
 KINDS = {
     Step: "on_the_fly",
     WholeStep: "stored",
@@ -23,32 +22,15 @@ KINDS = {
 }
 
 
-def part(batch, first: int, last: int):  # noqa: F811
-    """Some of the frames of the batch."""
-    atoms = np.concatenate([[0], np.cumsum(batch["n_atoms"])])
-    a, b = atoms[first], atoms[last]
-    p, q = batch["first"][a], batch["first"][b]
-    found = {name: batch[name][first:last] for name in (*OF_FRAMES, "blocks")}
-    found |= {name: batch[name][a:b] for name in OF_ATOMS}
-    return found | {
-        "frame_of_atom": batch["frame_of_atom"][a:b] - first,
-        "first": batch["first"][a : b + 1] - p,
-        "index": batch["index"][p:q] - a,
-        "vectors": batch["vectors"][p:q],
-    }
-
-
 def shared(kind, other: np.ndarray | None = None):
     """The step of one of two processes; other: what the second one has."""
-    plain = a_step(KINDS[kind], stress_cost=2.0)
     add = (lambda values: values) if other is None else (lambda values: values + other)
-    names = ("networks", "averaged", "std", "offsets", "objective", "derivatives", "optimiser")
-    options = {name: getattr(plain, name) for name in (*names, "decay")}
-    return SHARED[kind](SimpleNamespace(sum_in_graph=add), **options)
+    engine = SimpleNamespace(sum_in_graph=add)
+    return a_step(KINDS[kind], kind=partial(SHARED[kind], engine), stress_cost=2.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_parts_are_the_whole(kind, batch):  # noqa: F811
+def test_two_parts_are_the_whole(kind, batch):
     """Of two frames and of one."""
     second = shared(kind)._own_gradient(part(batch, 2, 3)).numpy()
     step, plain = shared(kind, second), a_step(KINDS[kind], stress_cost=2.0)
@@ -66,7 +48,7 @@ def test_two_parts_are_the_whole(kind, batch):  # noqa: F811
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6, atol=1e-9)
 
 
-def test_a_process_without_a_frame_takes_part(batch):  # noqa: F811
+def test_a_process_without_a_frame_takes_part(batch):
     whole = shared(Step)._own_gradient(batch).numpy()
     step = shared(Step, whole)
     sums, gradients = step.gradients({"records": np.arange(3)})
@@ -76,7 +58,7 @@ def test_a_process_without_a_frame_takes_part(batch):  # noqa: F811
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_a_signal_to_the_other_process_is_agreed_on(batch):  # noqa: F811
+def test_a_signal_to_the_other_process_is_agreed_on(batch):
     other = shared(Step)
     assert other.agreed(15) is None
     told = other._own_gradient(part(batch, 2, 3)).numpy()
@@ -85,7 +67,7 @@ def test_a_signal_to_the_other_process_is_agreed_on(batch):  # noqa: F811
     assert step.agreed(None) == 15
 
 
-def test_numbers_that_are_not_finite_change_no_weight(batch):  # noqa: F811
+def test_numbers_that_are_not_finite_change_no_weight(batch):
     told = shared(Step)._own_gradient(part(batch, 2, 3)).numpy()
     told[0] = np.nan
     step = shared(Step, told)

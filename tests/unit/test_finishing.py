@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from panna.training.finishing import Finishing, assign, flat, minimise
+from panna.network.variables import assign, flat
+from panna.training.finishing import Finishing, minimise
 
 
 def rosenbrock(x):

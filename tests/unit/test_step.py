@@ -5,88 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_cases import TWO_SPECIES, labelled_frame
+from step_cases import OFFSETS, RATE, SCALING, a_step, check_finite_differences
+from training_cases import TWO_SPECIES
 
 from panna.descriptors import evaluate
-from panna.descriptors.scaling import Scaling, network_inputs
-from panna.frames.neighbours import concatenate, neighbour_list
 from panna.network.evaluate import energies_and_gradients
-from panna.network.forces import OnTheFly, Stored, neighbours_of
-from panna.network.initialise import initial_network
+from panna.network.forces import OnTheFly, neighbours_of
 from panna.network.parameters import Model
-from panna.network.variables import NetworkVariables, all_variables, trainable_variables
-from panna.training.adam import Adam, AdamOptions
+from panna.network.variables import all_variables
+from panna.training.adam import AdamOptions
 from panna.training.clipping import Clipping
 from panna.training.metrics import SUMS, Errors
-from panna.training.objective import Objective
 from panna.training.regularisation import Regularisation
-from panna.training.step import Step
-
-G = TWO_SPECIES.size
-OFFSETS = np.array([-107.3, -432.1])
-SCALING = Scaling(*np.random.default_rng(5).uniform(0.2, 0.8, (2, 2, G)))
-RATE = 1e-3
-
-
-@pytest.fixture(scope="module")
-def batch():
-    """Three frames with everything that either source of derivatives needs, in float64."""
-    frames = [labelled_frame(TWO_SPECIES, i) for i in range(3)]
-    lists = [neighbour_list(f, TWO_SPECIES.species, TWO_SPECIES.cutoff) for f in frames]
-    neighbours = concatenate(lists)
-    n_atoms = np.array([frame.n_atoms for frame in frames])
-    species = np.asarray(neighbours.species, np.int32)
-    descriptors = evaluate.compute(TWO_SPECIES, neighbours, 1)
-    virials = np.random.default_rng(3).normal(size=(3, 3, 3))
-    virials[1] = np.nan  # this frame has none
-    return {
-        "name": [frame.name for frame in frames],
-        "n_atoms": n_atoms,
-        "energy": np.array([frame.energy for frame in frames]),
-        "weight": np.array([1.0, 0.5, 2.0], np.float32),
-        "species": species,
-        "frame_of_atom": np.repeat(np.arange(3), n_atoms),
-        "descriptors": network_inputs(SCALING, species, descriptors, "float64"),
-        "forces": np.concatenate([frame.forces for frame in frames]).astype(np.float32),
-        "first": neighbours.first,
-        "index": neighbours.index,
-        "vectors": neighbours.vectors,
-        "blocks": [evaluate.blocks(TWO_SPECIES, one, 1) for one in lists],
-        "virial": virials,
-    }
-
-
-def derivatives(source):
-    return {"none": None, "stored": Stored(1), "on_the_fly": OnTheFly(TWO_SPECIES, threads=1)}[
-        source
-    ]
-
-
-def a_step(
-    source="on_the_fly", trainable=(True, True, True), averaged=False, xla=False, **objective
-):
-    """A step with fresh networks, always the same ones."""
-    networks = [
-        initial_network(
-            G, (6, 4, 1), ("gaussian", "tanh", "linear"), trainable,
-            seed=1, symbol=symbol, spread=0.3, dtype="float64",
-        )
-        for symbol in TWO_SPECIES.species
-    ]  # fmt: skip
-    variables = [NetworkVariables.create(network, tf.float64) for network in networks]
-    means = [NetworkVariables.create(network, tf.float64) for network in networks]
-    options = dict(energy_loss="quad_std_atom", force_loss="quad_atom", forces_cost=0.7)
-    return Step(
-        variables,
-        means if averaged else None,
-        SCALING.std,
-        OFFSETS,
-        Objective(**{**options, **objective}),
-        derivatives(source),
-        Adam(trainable_variables(variables), AdamOptions()),
-        0.9,
-        xla=xla,
-    )
 
 
 @pytest.mark.parametrize("stress_cost", [0.0, 2.0])
@@ -130,19 +60,7 @@ def test_mixed_precision_changes_gradients_by_single_rounding(batch):
 )
 def test_gradients_are_those_of_finite_differences(source, stress_cost, batch):
     step = a_step(source, stress_cost=stress_cost)
-    _, gradients = step.gradients(batch)
-    rng, h = np.random.default_rng(0), 1e-5
-    for variable, gradient in zip(step.optimiser.variables, gradients, strict=True):
-        start, direction = variable.numpy(), rng.normal(size=variable.shape)
-        losses = []
-        for shift in (h, -h):
-            variable.assign(start + shift * direction)
-            losses.append(Errors().plus(step.validate(batch).sums).mean_loss)
-        variable.assign(start)
-        expected = (losses[0] - losses[1]) / (2 * h)
-        found = (gradient * direction).sum()
-        # Second order in h, relative to the slopes of the whole network.
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
+    check_finite_differences(step, batch)
 
 
 def predictions(batch):

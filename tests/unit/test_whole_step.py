@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_step import RATE, a_step, batch  # noqa: F401, a fixture
+from step_cases import RATE, a_step, check_finite_differences, part
 
 from panna.training.by_species import Lengths, PairRows
-from panna.training.metrics import Errors
 from panna.training.whole_step import WholeStep
 
 
 def whole(xla: bool, source: str = "stored", **objective) -> WholeStep:
     """The WholeStep with the parts of a_step."""
-    plain = a_step(source, averaged=True, **objective)
-    return WholeStep(
-        plain.networks,
-        plain.averaged,
-        plain.std,
-        plain.offsets,
-        plain.objective,
-        plain.derivatives,
-        plain.optimiser,
-        plain.decay,
-        xla=xla,
-    )
+    return a_step(source, averaged=True, xla=xla, kind=WholeStep, **objective)
 
 
 # The core multiplies stored derivatives in single precision, TensorFlow in that of the networks.
@@ -34,7 +22,7 @@ CASES = [("stored", 0.0), ("stored", 2.0), ("none", 0.0)]
 
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize("source, stress_cost", CASES)
-def test_sums_and_gradients_are_those_of_the_core(source, stress_cost, xla, batch):  # noqa: F811
+def test_sums_and_gradients_are_those_of_the_core(source, stress_cost, xla, batch):
     ours, plain = (
         whole(xla, source, stress_cost=stress_cost),
         a_step(source, stress_cost=stress_cost),
@@ -50,24 +38,14 @@ def test_sums_and_gradients_are_those_of_the_core(source, stress_cost, xla, batc
 
 
 @pytest.mark.parametrize("stress_cost", [0.0, 2.0])
-def test_gradients_are_those_of_finite_differences(stress_cost, batch):  # noqa: F811
+def test_gradients_are_those_of_finite_differences(stress_cost, batch):
     step = whole(False, stress_cost=stress_cost)
     step.averaged = None
-    _, gradients = step.gradients(batch)
-    random, h = np.random.default_rng(0), 1e-5
-    for variable, gradient in zip(step.optimiser.variables, gradients, strict=True):
-        start, direction = variable.numpy(), random.normal(size=variable.shape)
-        losses = []
-        for shift in (h, -h):
-            variable.assign(start + shift * direction)
-            losses.append(Errors().plus(step.validate(batch).sums).mean_loss)
-        variable.assign(start)
-        expected = (losses[0] - losses[1]) / (2 * h)
-        assert (gradient * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-7)
+    check_finite_differences(step, batch)
 
 
 @pytest.mark.parametrize("xla", [False, True])
-def test_trainings_stay_together(xla, batch):  # noqa: F811
+def test_trainings_stay_together(xla, batch):
     ours, plain = whole(xla), a_step("stored", averaged=True)
     for number in range(1, 6):
         outcomes = [step.train(batch, RATE, number) for step in (ours, plain)]
@@ -75,21 +53,11 @@ def test_trainings_stay_together(xla, batch):  # noqa: F811
     np.testing.assert_allclose(ours.validate(batch).sums, plain.validate(batch).sums, rtol=SINGLE)
 
 
-def test_smaller_batches_need_no_other_graph(batch):  # noqa: F811
+def test_smaller_batches_need_no_other_graph(batch):
     """XLA compiles for every shape: a batch of two of the three frames has the same shapes."""
     ours = whole(xla=True)
     ours.train(batch, RATE, 1)
-    n = batch["n_atoms"][:2].sum()
-    pairs = batch["first"][n]
-    fewer = {
-        name: batch[name][:2]
-        for name in ("name", "n_atoms", "energy", "weight", "blocks", "virial")
-    }
-    fewer |= {
-        name: batch[name][:n] for name in ("species", "frame_of_atom", "descriptors", "forces")
-    }
-    fewer |= {"first": batch["first"][: n + 1]}
-    fewer |= {name: batch[name][:pairs] for name in ("index", "vectors")}
+    fewer = part(batch, 0, 2)
     shapes = [
         [array.shape for array in [*inputs, *found.values()]]
         for inputs, _, found in (ours._graph_inputs(one) for one in (batch, fewer))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_step import RATE, a_step, batch  # noqa: F401, a fixture
+from step_cases import RATE, a_step, check_finite_differences, part
 from training_cases import ONE_SPECIES, records, write_data, write_ini
 
 from panna.config.reader import read_config
 from panna.config.train import TRAIN
-from panna.training.metrics import Errors
 from panna.training.session import prepare
 from panna.training.step import Step
 from panna.training.whole_step import WholeStep
@@ -20,19 +19,8 @@ CLOSE = 1e-9
 
 
 def whole(xla: bool) -> WholeStepOnTheFly:
-    """The step with the parts of a_step; virials, too."""
-    plain = a_step("on_the_fly", stress_cost=2.0)
-    return WholeStepOnTheFly(
-        plain.networks,
-        None,
-        plain.std,
-        plain.offsets,
-        plain.objective,
-        plain.derivatives,
-        plain.optimiser,
-        plain.decay,
-        xla=xla,
-    )
+    """The step with virials, too."""
+    return a_step("on_the_fly", xla=xla, kind=WholeStepOnTheFly, stress_cost=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -41,62 +29,39 @@ def traced() -> WholeStepOnTheFly:
     return whole(xla=False)
 
 
-def part(batch, frames: int):  # noqa: F811
-    """The first frames of the batch."""
-    n = batch["n_atoms"][:frames].sum()
-    pairs = batch["first"][n]
-    of_frames = ("name", "n_atoms", "energy", "weight", "virial")
-    fewer = {name: batch[name][:frames] for name in of_frames}
-    fewer |= {
-        name: batch[name][:n] for name in ("species", "frame_of_atom", "descriptors", "forces")
-    }
-    fewer |= {name: batch[name][:pairs] for name in ("index", "vectors")}
-    return fewer | {"first": batch["first"][: n + 1]}
-
-
-def check_gradients(ours, batch):  # noqa: F811
+def check_gradients(ours, batch):
     found, expected = ours.gradients(batch), a_step(stress_cost=2.0).gradients(batch)
     np.testing.assert_allclose(found[0], expected[0], rtol=CLOSE)
     for a, b in zip(found[1], expected[1], strict=True):
         assert np.abs(a - b).max() < CLOSE * np.abs(b).max()
 
 
-def test_sums_and_gradients_are_those_of_the_core(traced, batch):  # noqa: F811
+def test_sums_and_gradients_are_those_of_the_core(traced, batch):
     check_gradients(traced, batch)
-    check_gradients(traced, part(batch, 2))
+    check_gradients(traced, part(batch, 0, 2))
 
 
-def test_xla_and_room_for_more_change_nothing(batch):  # noqa: F811
+def test_xla_and_room_for_more_change_nothing(batch):
     ours = whole(xla=True)
     ours.lengths.expect(np.array([[20.0, 20.0], [30.0, 10.0]]), 2)
     check_gradients(ours, batch)
 
 
-def test_smaller_batches_need_no_other_graph(batch):  # noqa: F811
+def test_smaller_batches_need_no_other_graph(batch):
     """XLA compiles for every shape of atoms and pairs."""
     ours = whole(xla=True)
     shapes = []
-    for one in (batch, part(batch, 2)):
+    for one in (batch, part(batch, 0, 2)):
         inputs, _, pairs = ours._graph_inputs(one)
         shapes.append([array.shape for array in [*inputs, *pairs["vectors"], *pairs["neighbours"]]])
     assert shapes[0] == shapes[1]
 
 
-def test_gradients_are_those_of_finite_differences(traced, batch):  # noqa: F811
-    _, gradients = traced.gradients(batch)
-    random, h = np.random.default_rng(0), 1e-5
-    for variable, gradient in zip(traced.optimiser.variables, gradients, strict=True):
-        start, direction = variable.numpy(), random.normal(size=variable.shape)
-        losses = []
-        for shift in (h, -h):
-            variable.assign(start + shift * direction)
-            losses.append(Errors().plus(traced.validate(batch).sums).mean_loss)
-        variable.assign(start)
-        expected = (losses[0] - losses[1]) / (2 * h)
-        assert (gradient * direction).sum() == pytest.approx(expected, rel=1e-6, abs=1e-7)
+def test_gradients_are_those_of_finite_differences(traced, batch):
+    check_finite_differences(traced, batch)
 
 
-def test_trainings_stay_together(traced, batch):  # noqa: F811
+def test_trainings_stay_together(traced, batch):
     plain = a_step(stress_cost=2.0)
     for number in (1, 2):
         outcomes = [step.train(batch, RATE, number) for step in (traced, plain)]

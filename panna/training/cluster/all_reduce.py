@@ -23,15 +23,14 @@ from panna.storage.dataset import Dataset
 from panna.storage.resident import ResidentSource
 from panna.training.checkpoints import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from panna.training.cluster.fingerprint import difference, fingerprint
-from panna.training.cluster.meeting import at_the_door, wait_for
+from panna.training.cluster.meeting import RESTART, at_the_door, wait_for
+from panna.training.cluster.resolver import resolver
 from panna.training.cluster.roles import Cluster
 from panna.training.cluster.shared_step import SHARED
 from panna.training.data import TrainingData
 from panna.training.engine import Engine, Start, kind_of_step, make_step
 from panna.training.state import Position
 from panna.training.step import Batch, Step
-
-RESTART = "Start all processes again: the training continues from its last checkpoint"
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,7 @@ class AllReduce(Engine):
         self.writes = cluster.is_chief
         with at_the_door(cluster):
             wait_for(cluster, cluster.others)
-        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec({job: list(those) for job, those in cluster.addresses.items()}),
-            task_type=cluster.job,
-            task_id=cluster.index,
-            rpc_layer="grpc",
-        )
-        self._strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver(cluster))
         self._sum = tf.function(self.sum_in_graph, autograph=False)
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
@@ -96,7 +89,6 @@ class AllReduce(Engine):
                 "fingerprint": mine,
                 "position": start.position.to_dict(),
                 "anew": start.anew,
-                "continued": start.checkpoint is not None,
             }
             arrays = {}
             if start.checkpoint is not None:
@@ -154,7 +146,7 @@ class AllReduce(Engine):
         flags[self.cluster.rank] = bool(mine)
         found = self.add(flags)
         if mine:
-            raise TrainingError(f"{self.cluster.name(self.cluster.address)}: {mine}")
+            raise TrainingError(f"{self.cluster.own_name}: {mine}")
         if found.any():
             names = [self.cluster.trainers[i] for i in np.flatnonzero(found)]
             raise TrainingError(

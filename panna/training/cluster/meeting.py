@@ -17,6 +17,7 @@ from panna.errors import TrainingError
 from panna.text import listed
 from panna.training.cluster.roles import Cluster, host_of, port_of
 
+RESTART = "Start all processes again: the training continues from its last checkpoint"
 PAUSE = 0.5  # seconds between two attempts
 ATTEMPT = 2.0  # seconds that one may take
 BETWEEN = 2.0  # seconds between two looks at a process
@@ -53,7 +54,7 @@ def at_the_door(cluster: Cluster) -> Iterator[None]:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise TrainingError(
-                f"{cluster.name(cluster.address)}: port {port_of(cluster.address)} of this machine "
+                f"{cluster.own_name}: port {port_of(cluster.address)} of this machine "
                 f"is taken ({error.strerror}); end what uses it, perhaps an earlier training, or "
                 "give [CLUSTER] another port"
             ) from error
@@ -82,7 +83,7 @@ def wait_for(cluster: Cluster, addresses: Sequence[str]) -> None:
     """
     end = time.monotonic() + cluster.timeout
     missing = list(addresses)
-    while missing:
+    while True:
         for address in list(missing):
             try:
                 if reachable(address):
@@ -92,7 +93,9 @@ def wait_for(cluster: Cluster, addresses: Sequence[str]) -> None:
                     f"{host_of(address)}: no machine of this name ({error.strerror}); correct the "
                     "list of nodes"
                 ) from error
-        if missing and time.monotonic() > end:
+        if not missing:
+            return
+        if time.monotonic() > end:
             names = listed([cluster.name(one) for one in missing])
             raise TrainingError(
                 f"{names}: no answer within {cluster.timeout:g} s. Is the program running there, "

@@ -17,7 +17,7 @@ from panna.config.reader import Config
 from panna.config.train_cluster import SECTION
 from panna.console import say
 from panna.cores import available_cores
-from panna.errors import PannaError, run_program
+from panna.errors import EXIT_ERROR, PannaError, run_program
 from panna.training.cluster.roles import CHIEF, VARIABLE, WORKER, Cluster
 from panna.training.tensorflow_setup import count_gpus, prepare_for
 
@@ -142,7 +142,7 @@ def _chief(config: Config, cluster: Cluster, train: Train) -> int:
         except LOST as error:
             raise engine.lost(error) from error
     except PannaError as error:
-        engine.finish(2, str(error))
+        engine.finish(EXIT_ERROR, str(error))
         raise
     except BaseException:
         engine.finish(1, "the chief failed")
@@ -173,8 +173,8 @@ def _together(config: Config, cluster: Cluster, train: Train) -> int:
     engine = AllReduce(cluster)
     if engine.writes:
         return train(config, engine)
-    say(f"{cluster.name(cluster.address)}: trains with {cluster.name(cluster.chief)}")
+    say(f"{cluster.own_name}: trains with {cluster.name(cluster.chief)}")
     with redirect_stdout(io.StringIO()):  # which says it all
         code = train(config, engine)
-    say(f"{cluster.name(cluster.address)}: the training has ended")
+    say(f"{cluster.own_name}: the training has ended")
     return code

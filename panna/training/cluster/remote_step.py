@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from panna.errors import TrainingError
+from panna.network.variables import split_like
 from panna.training.metrics import SUMS
 from panna.training.step import Batch, Gradients, Outcome, Request, Step
 
@@ -80,12 +81,9 @@ class RemoteStep(Step):
     def gradients_each(self, batches: Iterable[Batch]) -> Iterator[Gradients]:
         """Sums and gradients of batches."""
         orders = ((batch, self._order(batch)) for batch in batches)
-        variables = self.optimiser.variables
-        ends = np.cumsum([v.shape.num_elements() for v in variables[:-1]])
         for _, numbers in self._answers(self._differentiate, orders):
             sums, gradient = np.split(numbers, [len(SUMS)])
-            parts = zip(np.split(gradient, ends), variables, strict=True)
-            yield sums, [part.reshape(v.shape) for part, v in parts]
+            yield sums, [one.numpy() for one in split_like(self.optimiser.variables, gradient)]
 
     def set_forces_cost(self, value: float) -> None:
         """The weight of the force loss from now on."""
@@ -155,10 +153,7 @@ class RemoteStep(Step):
         inputs = [tf.constant(self._start), order, *_packed(variables)]
         types = [tf.string, tf.float64, variables[0].dtype]
         message, sums, gradient = self._engine.bridge.call("train", inputs, types)
-        sizes = [variable.shape.num_elements() for variable in variables]
-        parts = tf.split(tf.ensure_shape(gradient, [sum(sizes)]), sizes)
-        gradients = [tf.reshape(g, v.shape) for g, v in zip(parts, variables, strict=True)]
-        return message, tf.ensure_shape(sums, [len(SUMS)]), gradients
+        return message, tf.ensure_shape(sums, [len(SUMS)]), split_like(variables, gradient)
 
 
 def _one_after_the_other(step: Callable) -> Callable:

@@ -47,6 +47,11 @@ class Cluster:
         return self.addresses[self.job][self.index]
 
     @property
+    def own_name(self) -> str:
+        """Of this process, for people."""
+        return self.name(self.address)
+
+    @property
     def chief(self) -> str:
         """Address of the process that writes: the chief, or the first worker."""
         return self.addresses.get(CHIEF, self.addresses.get(WORKER, ()))[0]
@@ -143,8 +148,10 @@ def find_cluster(
     return Cluster(jobs, job, place, timeout)
 
 
-def host_of(address: str) -> str:
-    return address.rpartition(":")[0].lower()
+def host_of(node: str) -> str:
+    """Without the port, if there is one."""
+    host, _, port = node.lower().rpartition(":")
+    return host if host and port.isdecimal() else node.lower()
 
 
 def port_of(address: str) -> int:
@@ -156,7 +163,7 @@ def _addresses(nodes: Sequence[str], first: int) -> list[str]:
     seen: Counter[str] = Counter()
     found = []
     for node in (one.lower() for one in nodes):
-        if node == _host(node):
+        if node == host_of(node):
             found.append(f"{node}:{first + seen[node]}")
             seen[node] += 1
         else:
@@ -166,7 +173,7 @@ def _addresses(nodes: Sequence[str], first: int) -> list[str]:
 
 def _beside(address: str, taken: Sequence[str]) -> str:
     """The next port on the same host that no other process has."""
-    host, port = address.rpartition(":")[0], port_of(address)
+    host, port = host_of(address), port_of(address)
     while f"{host}:{port}" in taken:
         port += 1
     return f"{host}:{port}"
@@ -190,7 +197,7 @@ def _index(config: Config, nodes: Sequence[str], environment: Mapping[str, str])
         part.lower() for part in (socket.gethostname(), socket.getfqdn())
     }
     names |= {one.partition(".")[0] for one in names if not one[0].isdigit()}
-    mine = [i for i, node in enumerate(nodes) if _host(node).lower() in names]
+    mine = [i for i, node in enumerate(nodes) if host_of(node) in names]
     if len(mine) != 1:
         raise config.error(
             SECTION, "nodes",
@@ -201,11 +208,6 @@ def _index(config: Config, nodes: Sequence[str], environment: Mapping[str, str])
     return mine[0]
 
 
-def _host(node: str) -> str:
-    host, _, port = node.rpartition(":")
-    return host if host and port.isdecimal() else node
-
-
 def _from_tf_config(content: str, timeout: float) -> Cluster | None:
     try:
         values = json.loads(content)
@@ -214,7 +216,7 @@ def _from_tf_config(content: str, timeout: float) -> Cluster | None:
             return None
         job, index = values["task"]["type"], int(values["task"]["index"])
         for address in (one for those in addresses.values() for one in those):
-            if not host_of(address) or not 0 < port_of(address) < 65536:
+            if address.lower() == host_of(address) or not 0 < port_of(address) < 65536:
                 raise ValueError(f"{address} found, host:port expected")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(

@@ -27,8 +27,9 @@ from panna.text import counted
 from panna.training.checkpoints import Checkpoint, checkpoint_to_bytes
 from panna.training.cluster.bridge import Bridge
 from panna.training.cluster.fingerprint import fingerprint
-from panna.training.cluster.meeting import Watch, at_the_door, wait_for
+from panna.training.cluster.meeting import RESTART, Watch, at_the_door, wait_for
 from panna.training.cluster.remote_step import RemoteStep
+from panna.training.cluster.resolver import resolver
 from panna.training.cluster.roles import SERVER, WORKER, Cluster
 from panna.training.data import TrainingData
 from panna.training.engine import Engine, make_step
@@ -37,7 +38,6 @@ from panna.training.step import Batch, Step
 # What TensorFlow raises when a server does not answer or has started anew.
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 PATIENCE = 1.0  # seconds between two looks at the workers while a result is waited for
-RESTART = "Start all processes again: the training continues from its last checkpoint"
 FAREWELL = 5.0  # seconds that a process has to hear of the end
 
 
@@ -72,14 +72,8 @@ class ParameterServers(Engine):
             (job, i) for job in (WORKER, SERVER) for i in range(len(cluster.addresses[job]))
         ]
         with at_the_door(cluster):
-            wait_for(cluster, [a for job in (SERVER, WORKER) for a in cluster.addresses[job]])
-        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec({job: list(those) for job, those in cluster.addresses.items()}),
-            task_type=cluster.job,
-            task_id=cluster.index,
-            rpc_layer="grpc",
-        )
-        self.strategy = tf.distribute.ParameterServerStrategy(resolver)
+            wait_for(cluster, cluster.others)
+        self.strategy = tf.distribute.ParameterServerStrategy(resolver(cluster))
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
         # It reports every death with pages; the watch says it in a line.
         tf.get_logger().setLevel("CRITICAL")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from panna.errors import TrainingError
+from panna.network.variables import flat, split_like
 from panna.training.metrics import SUMS
 from panna.training.step import Batch, Gradients, Outcome, Step
 from panna.training.whole_step import WholeStep
@@ -47,15 +47,8 @@ class Shared:
     def _compile(self, xla: bool) -> None:
         super()._compile(xla)
         numbers, size = tf.TensorSpec([None], tf.float64), tf.TensorSpec([], tf.float64)
-
-        def graph(function: Any, *signature: Any) -> Any:
-            return tf.function(function, input_signature=signature, autograph=False)
-
-        self._pack = graph(
-            _packed, [tf.TensorSpec(v.shape, v.dtype) for v in self.optimiser.variables]
-        )
-        self._add = graph(self._engine.sum_in_graph, numbers)
-        self._add_and_apply = graph(self._apply_graph, numbers, size)
+        self._add = tf.function(self._engine.sum_in_graph, [numbers], autograph=False)
+        self._add_and_apply = tf.function(self._apply_graph, [numbers, size], autograph=False)
 
     # -- what the loop asks for --------------------------------------------------------------------
 
@@ -87,7 +80,7 @@ class Shared:
             gradient = np.zeros(sum(v.shape.num_elements() for v in self.optimiser.variables))
             return self._told(np.zeros(len(SUMS)), gradient)
         sums, gradients = self._gradients(*self._graph_inputs(batch))
-        gradient = len(batch["energy"]) * self._pack(gradients).numpy()
+        gradient = len(batch["energy"]) * flat(gradient.numpy() for gradient in gradients)
         return self._told(sums.numpy(), gradient)
 
     def _told(self, sums: np.ndarray, *gradient: np.ndarray) -> tf.Tensor:
@@ -115,13 +108,7 @@ class Shared:
 
     def _unpacked(self, numbers: tf.Tensor) -> list[tf.Tensor]:
         """The gradient of the loss of the whole batch."""
-        variables = self.optimiser.variables
-        sizes = [variable.shape.num_elements() for variable in variables]
-        parts = tf.split(numbers[HEAD:] / numbers[FRAMES], sizes)
-        return [
-            tf.cast(tf.reshape(part, variable.shape), variable.dtype)
-            for part, variable in zip(parts, variables, strict=True)
-        ]
+        return split_like(self.optimiser.variables, numbers[HEAD:] / numbers[FRAMES])
 
 
 class SharedStep(Shared, Step): ...
@@ -138,7 +125,3 @@ SHARED: dict[type[Step], type[Step]] = {
     WholeStep: SharedWholeStep,
     WholeStepOnTheFly: SharedWholeStepOnTheFly,
 }
-
-
-def _packed(arrays: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.concat([tf.cast(tf.reshape(one, [-1]), tf.float64) for one in arrays], 0)

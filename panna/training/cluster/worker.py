@@ -14,19 +14,19 @@ import tensorflow as tf
 
 from panna.config.reader import Config
 from panna.console import say
-from panna.descriptors.scaling import Scaling
 from panna.errors import PannaError, TrainingError
+from panna.network.variables import assign
 from panna.storage.dataset import Dataset
 from panna.text import counted
 from panna.training.checkpoints import checkpoint_from_bytes
 from panna.training.cluster.bridge import Bridge
 from panna.training.cluster.fingerprint import difference, fingerprint
-from panna.training.cluster.meeting import Watch, wait_for
+from panna.training.cluster.meeting import RESTART, Watch, wait_for
 from panna.training.cluster.remote_step import NOBODY
+from panna.training.cluster.resolver import cluster_spec
 from panna.training.cluster.roles import WORKER, Cluster
 from panna.training.data import TrainingData, open_training_data
 from panna.training.engine import Engine
-from panna.training.finishing import assign
 from panna.training.metrics import SUMS
 from panna.training.step import Batch, Step
 
@@ -89,7 +89,7 @@ class Worker:
         except Exception as error:
             traceback.print_exc()
             message = f"{type(error).__name__}: {error}"
-        return f"{self._cluster.name(self._cluster.address)}: {message}".encode(), None
+        return f"{self._cluster.own_name}: {message}".encode(), None
 
     def _prepare(self, start: bytes) -> None:
         """Opens the data and compiles the step, as the chief's message says."""
@@ -101,10 +101,7 @@ class Worker:
         found = fingerprint(config, data)
         if text := difference(begin.state["fingerprint"], found):
             raise TrainingError(text)
-        scaling = None
-        if model.scale_mean is not None:
-            scaling = Scaling(model.scale_mean, model.scale_std)
-        self._data = data.standardised(scaling, config["TRAINING_PARAMETERS"]["precision"])
+        self._data = data.standardised(model.scaling, config["TRAINING_PARAMETERS"]["precision"])
         self._step = Engine().step(config, data, model)
         self._start = start
         frames = counted(data.train.n_frames, "frame")
@@ -159,12 +156,12 @@ def serve(config: Config, cluster: Cluster) -> int:
         functions |= {"train": worker.train, "validate": worker.validate}
     bridge = Bridge(functions)
     server = tf.distribute.Server(
-        tf.train.ClusterSpec({job: list(those) for job, those in cluster.addresses.items()}),
+        cluster_spec(cluster),
         job_name=cluster.job,
         task_index=cluster.index,
         protocol="grpc",
     )
-    say(f"{cluster.name(cluster.address)}: waits for the {cluster.name(cluster.chief)}")
+    say(f"{cluster.own_name}: waits for the {cluster.name(cluster.chief)}")
     wait_for(cluster, [cluster.chief])
     watch = Watch([cluster.chief])
     while not ending.wait(1.0):
@@ -173,8 +170,7 @@ def serve(config: Config, cluster: Cluster) -> int:
             break
         if watch.gone:
             raise TrainingError(
-                f"{cluster.name(cluster.chief)} is gone, so the {cluster.job} ends, too. Start all "
-                "processes again: the training continues from its last checkpoint"
+                f"{cluster.name(cluster.chief)} is gone, so the {cluster.job} ends, too. {RESTART}"
             )
     watch.close()
     del bridge, server
@@ -182,5 +178,5 @@ def serve(config: Config, cluster: Cluster) -> int:
     if ending.code not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
         print(f"panna: error: {ending.message}", file=sys.stderr, flush=True)
     elif ending.message:
-        say(f"{cluster.name(cluster.address)}: {ending.message}")
+        say(f"{cluster.own_name}: {ending.message}")
     return ending.code
