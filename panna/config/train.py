@@ -151,11 +151,10 @@ PARALLELIZATION = Section(
             meaning="of this machine that make every step together, each with its part of the "
                     "batch; auto: one for each GPU, else 1. See [CLUSTER] for more machines"),
         Key("device",
-            choice("auto", "cpu", "gpu",
-                   refused={"tpu": "no TPU has been tried yet; cpu, gpu or auto expected"}),
-            "auto",
+            choice("auto", "cpu", "gpu", "tpu"), "auto",
             meaning="what TensorFlow computes on; auto: a GPU if there is one, and then the whole "
-                    "step with its forces"),
+                    "step with its forces. tpu: one process, stored derivatives, everything "
+                    "compiled by XLA; it has been tried on CPUs only"),
     ),
     meaning="threads, device and data pipeline",
 )  # fmt: skip

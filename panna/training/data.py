@@ -196,6 +196,13 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
             " set stress_cost = 0 or compute and pack the data again",
         )  # fmt: skip
     wanted = config["TRAINING_PARAMETERS"]["derivatives"]
+    if config["PARALLELIZATION"]["device"] == "tpu":
+        if wanted == "on_the_fly":
+            raise config.error(
+                "TRAINING_PARAMETERS", "derivatives",
+                "a TPU takes stored derivatives only; set derivatives = stored or auto",
+            )  # fmt: skip
+        return "stored", "stored: a TPU takes no others"
     if before is not None and wanted in ("auto", before):
         return before, f"{before}, as before"
     if wanted != "auto":

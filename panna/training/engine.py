@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from panna.training.regularisation import Regularisation
 from panna.training.state import Position
 from panna.training.step import Step
 from panna.training.tensorflow_setup import on_gpu
+from panna.training.tpu_step import TpuStep, on_tpu
 from panna.training.whole_step import WholeStep
 from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
 
@@ -64,7 +66,7 @@ class Engine:
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
         """The compiled step of a training, with the weights of the model."""
-        return make_step(kind_of_step(data.source), config, data.source, model)
+        return make_step(kind_of_step(config, data.source), config, data.source, model)
 
     def common_start(self, config: Config, data: TrainingData, start: Start) -> Start:
         """Where all processes of the training begin, from what this one has found."""
@@ -75,9 +77,15 @@ class Engine:
         return data.train, data.validation
 
 
-def kind_of_step(source: str) -> type[Step]:
+def kind_of_step(config: Config, source: str) -> type[Step]:
     """The core is for CPUs; elsewhere the whole step is calculated where the networks are."""
+    if _tpu(config):
+        return TpuStep
     return ON_GPU.get(source, Step) if on_gpu() else Step
+
+
+def _tpu(config: Config) -> bool:
+    return config["PARALLELIZATION"]["device"] == "tpu"
 
 
 def make_step(kind: type[Step], config: Config, source: str, model: Model) -> Step:
@@ -87,6 +95,11 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
       source: of derivatives: "none", "stored" or "on_the_fly".
       model: with the first weights.
     """
+    with on_tpu() if _tpu(config) else nullcontext():
+        return _make_step(kind, config, source, model)
+
+
+def _make_step(kind: type[Step], config: Config, source: str, model: Model) -> Step:
     training = config["TRAINING_PARAMETERS"]
     dtype = tf.as_dtype(training["precision"])
 
@@ -107,7 +120,7 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
         regularisation=Regularisation.from_config(config),
         clipping=Clipping(training["clip_value"], training["clip_norm"]),
         # Without XLA the products from positions would write every factor to memory.
-        xla=training["xla"] or (on_gpu() and source == "on_the_fly"),
+        xla=training["xla"] or _tpu(config) or (on_gpu() and source == "on_the_fly"),
     )
 
 

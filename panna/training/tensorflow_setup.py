@@ -23,13 +23,13 @@ def prepare_tensorflow(
       debug: show all messages of TensorFlow.
       inter_op_threads, intra_op_threads: 0 leaves the choice to TensorFlow.
       log_device_placement: print the device of every operation.
-      device: "cpu", "gpu", or "auto" for a GPU if there is one.
+      device: "cpu", "gpu", "tpu", or "auto" for a GPU if there is one.
       local_rank: which one of several GPUs.
     Returns:
       What it will compute on, in words.
     Raises:
       StorageError: TensorFlow or TensorBoard is not installed.
-      TrainingError: it is too late for the threads, or there is no GPU.
+      TrainingError: it is too late for the threads, or there is no such device.
     """
     if debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
@@ -65,7 +65,7 @@ def prepare_tensorflow(
 
 def count_gpus(config: Config) -> int:
     """GPUs of this machine that a training, read with the TRAIN schema, may use."""
-    if config["PARALLELIZATION"]["device"] == "cpu":
+    if config["PARALLELIZATION"]["device"] in ("cpu", "tpu"):
         return 0
     require_tensorflow("training", "tensorboard")
     import tensorflow as tf
@@ -99,6 +99,8 @@ def on_gpu() -> bool:
 def _choose_device(wanted: str, local_rank: int) -> str:
     import tensorflow as tf
 
+    if wanted == "tpu":
+        return start_tpu()
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "gpu" and not gpus:
         raise TrainingError(
@@ -115,3 +117,26 @@ def _choose_device(wanted: str, local_rank: int) -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
     ]
     return ", ".join(names) or "CPU"
+
+
+def start_tpu() -> str:
+    """Connects to the TPU of this machine, or to the one that TPU_NAME names; its name.
+
+    Raises:
+      TrainingError: there is none.
+    """
+    import tensorflow as tf
+
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+            tpu=os.environ.get("TPU_NAME", "local")
+        )
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise TrainingError(
+            f"device = tpu: TensorFlow finds no TPU here ({reason}); start it on a machine with "
+            "one and TensorFlow for it, or use device = auto"
+        ) from error
+    return "TPU"

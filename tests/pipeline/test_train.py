@@ -287,7 +287,7 @@ def test_a_gpu_that_is_not_there(data, tmp_path, capsys):
     assert "device = gpu: TensorFlow finds no GPU here" in capsys.readouterr().err
     ini = write_ini(tmp_path / "t.ini", data / "stored", PARALLELIZATION__device="tpu")
     assert run(ini) == 2
-    assert "no TPU has been tried yet" in capsys.readouterr().err
+    assert "device = tpu: TensorFlow finds no TPU here" in capsys.readouterr().err
 
 
 def test_without_memory_for_derivatives_they_come_from_positions(

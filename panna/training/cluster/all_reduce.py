@@ -70,7 +70,7 @@ class AllReduce(Engine):
         self._sum = tf.function(self.sum_in_graph, autograph=False)
 
     def step(self, config: Config, data: TrainingData, model: Model) -> Step:
-        kind = SHARED[kind_of_step(data.source)]
+        kind = SHARED[kind_of_step(config, data.source)]
         return make_step(partial(kind, self), config, data.source, model)
 
     def batches(self, data: TrainingData) -> tuple[Dataset, Dataset | None]:

@@ -103,6 +103,11 @@ def _check(config: Config, cluster: Cluster) -> None:
             "a committee trains in one process; train its members one by one, each with its seed "
             f"and its train_dir, or remove [{SECTION}]",
         )  # fmt: skip
+    if config["PARALLELIZATION"]["device"] == "tpu":
+        raise config.error(
+            "PARALLELIZATION", "device",
+            f"a TPU trains in one process; remove processes and [{SECTION}], or use another device",
+        )  # fmt: skip
     if not cluster.asynchronous and (key := _sums(config)):
         raise config.error(
             "TRAINING_PARAMETERS", key,
