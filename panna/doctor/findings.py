@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from panna.doctor.statistics import Statistics
 from panna.doctor.thresholds import Thresholds
-
-
-class Level(IntEnum):
-    """How bad; of several the largest counts. A note changes no verdict."""
-
-    GOOD = 0
-    NOTE = 1
-    DOUBTFUL = 2
-    BAD = 3
-
-    @property
-    def verdict(self) -> str:
-        """good, doubtful or bad."""
-        return "good" if self <= Level.NOTE else self.name.lower()
+from panna.report.level import Level
 
 
 @dataclass(frozen=True)

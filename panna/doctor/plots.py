@@ -1,11 +1,11 @@
-"""The plots of the report as SVG. Colours of Okabe and Ito, and shapes for prints without."""
+"""The plots of the report."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from textwrap import shorten
 
 import numpy as np
@@ -15,58 +15,22 @@ from panna.doctor.pairs import radii_sum
 from panna.doctor.runs import slope
 from panna.doctor.statistics import FORCE_BINS, Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.report.svg import COLOURS, MARKERS, OTHERS, figure_of, svg
 
-# Okabe and Ito, Color Universal Design (2008), without yellow, which is too pale on paper.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = "os^Dv<P"
-OTHERS = "0.6"
 MANY = 2000  # points; more are put into the SVG as an image
 MOST_BARS = 25
 MOST_PAIRS = 12
-RESOLUTION = 150  # dots per inch of such images
-STYLE = {
-    "svg.fonttype": "none",  # letters stay letters: they can be searched and are small
-    "svg.hashsalt": "panna",
-    "font.size": 9,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.25,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
-
-
-def _figure(width: float, height: float):
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _svg(figure, name: str) -> str:
-    """The figure without XML head; its ids begin with the name, as all plots share one page."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", dpi=RESOLUTION, bbox_inches=None, metadata={"Date": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"(?s)<metadata>.*?</metadata>", "", text)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', text)
-    return text.replace("url(#", f"url(#{name}-")
 
 
 def _drawn(draw):
     """A function that draws on a figure, or returns None, as one that gives its SVG."""
 
-    def svg(statistics: Statistics, thresholds: Thresholds) -> str | None:
-        import matplotlib
+    def drawn(statistics: Statistics, thresholds: Thresholds) -> str | None:
+        name = draw.__name__.replace("_", "-")
+        return svg(name, partial(draw, statistics, thresholds))
 
-        with matplotlib.rc_context(STYLE):
-            figure = draw(statistics, thresholds)
-            return None if figure is None else _svg(figure, draw.__name__.replace("_", "-"))
-
-    svg.__name__ = draw.__name__
-    return svg
+    drawn.__name__ = draw.__name__
+    return drawn
 
 
 def _logarithmic(axis) -> None:
@@ -83,7 +47,7 @@ def composition_bars(s: Statistics, t: Thresholds):
     if len(counts) > MOST_BARS:
         others = len(counts) - MOST_BARS
         bars.append((f"{others} others", len(s) - sum(n for _, n in bars)))
-    figure = _figure(7.2, 0.8 + 0.22 * len(bars))
+    figure = figure_of(7.2, 0.8 + 0.22 * len(bars))
     axes = figure.subplots()
     places = np.arange(len(bars))
     axes.barh(places, [n for _, n in bars], color=COLOURS[0], height=0.7)
@@ -102,7 +66,7 @@ def composition_shifts(s: Statistics, t: Thresholds):
     if shifts is None or shifts.untold:
         return None
     order = np.argsort(shifts.residuals, kind="stable")
-    figure = _figure(7.2, 3.0)
+    figure = figure_of(7.2, 3.0)
     axes = figure.subplots()
     places = np.arange(len(order))
     can = shifts.testable[order]
@@ -139,7 +103,7 @@ def distances(s: Statistics, t: Thresholds):
         return None
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = _figure(2.6 * columns if columns > 1 else 4.8, 0.3 + 1.7 * rows)
+    figure = figure_of(2.6 * columns if columns > 1 else 4.8, 0.3 + 1.7 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(pairs) :]:
         axes.set_visible(False)
@@ -162,7 +126,7 @@ def energy_histogram(s: Statistics, t: Thresholds):
     known = np.isfinite(s.residuals)
     if not known.any():
         return None
-    figure = _figure(7.2, 3.0)
+    figure = figure_of(7.2, 3.0)
     axes = figure.subplots()
     values = s.residuals[known]
     bins = np.linspace(*_span(values), 81)
@@ -186,7 +150,7 @@ def energy_of_volume(s: Statistics, t: Thresholds):
     known = np.isfinite(s.residuals) & np.isfinite(s.rows["volume"])
     if known.sum() < 2:
         return None
-    figure = _figure(7.2, 4.0)
+    figure = figure_of(7.2, 4.0)
     axes = figure.subplots()
     volumes = s.rows["volume"] / s.rows["atoms"]
     lots = _groups(s, known)
@@ -209,7 +173,7 @@ def energy_of_volume(s: Statistics, t: Thresholds):
 def force_histogram(s: Statistics, t: Thresholds):
     if not s.forces:
         return None
-    figure = _figure(7.2, 3.0)
+    figure = figure_of(7.2, 3.0)
     axes = figure.subplots()
     edges = 10.0**FORCE_BINS
     symbols = [symbol for symbol, _ in s.survey.species.most_common() if symbol in s.forces]
@@ -237,7 +201,7 @@ def work_of_runs(s: Statistics, t: Thresholds):
     kinds = [(strained, frames) for strained, frames in kinds if len(frames)]
     if not kinds:
         return None
-    figure = _figure(3.6 * len(kinds) if len(kinds) > 1 else 4.4, 3.6)
+    figure = figure_of(3.6 * len(kinds) if len(kinds) > 1 else 4.4, 3.6)
     panels = np.atleast_1d(figure.subplots(1, len(kinds)))
     for axes, (strained, frames) in zip(panels, kinds, strict=True):
         work, lost = 1e3 * s.rows["work"][frames], 1e3 * s.rows["lost"][frames]
@@ -261,7 +225,7 @@ def pressure_histogram(s: Statistics, t: Thresholds):
     pressures = s.rows["pressure"][np.isfinite(s.rows["pressure"])]
     if len(pressures) < 2:
         return None
-    figure = _figure(7.2, 2.4)
+    figure = figure_of(7.2, 2.4)
     axes = figure.subplots()
     bins = np.linspace(*_span(pressures), 81)
     axes.hist(pressures, bins, color=COLOURS[0])

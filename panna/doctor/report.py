@@ -10,20 +10,14 @@ from typing import IO, Any
 import numpy as np
 
 from panna import __version__
-from panna.doctor.findings import Finding, Level, Outcome, run_checks
-from panna.doctor.sections import SECTIONS, Fact, Table
+from panna.doctor.findings import Finding, Outcome, run_checks
+from panna.doctor.sections import SECTIONS
 from panna.doctor.statistics import FORCE_BINS, Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.report.content import Fact, Plot, Table
+from panna.report.level import Level
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Plot:
-    """svg: the picture; caption: what it shows."""
-
-    svg: str
-    caption: str
 
 
 @dataclass(frozen=True)

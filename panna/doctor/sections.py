@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,7 @@ from panna.doctor.pairs import radii_sum
 from panna.doctor.runs import slope
 from panna.doctor.statistics import U_PER_ANGSTROM3_IN_G_PER_CM3, Statistics
 from panna.doctor.thresholds import Thresholds
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number for the page and the JSON file; value: number, text, list of two (a range)."""
-
-    key: str
-    label: str
-    value: Any
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of numbers and text; the JSON file has all rows, the page the first ones."""
-
-    key: str
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-
+from panna.report.content import Fact, Table
 
 Described = tuple[list[Fact], list[Table]]
 

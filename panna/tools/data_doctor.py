@@ -139,7 +139,7 @@ def _say_plan(examples: Listing, page_file: Path, numbers_file: Path) -> None:
 
 
 def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:
-    from panna.doctor.findings import Level
+    from panna.report.level import Level
 
     statistics = report.statistics
     for name, reason in statistics.unreadable[:SHOWN_FILES]:

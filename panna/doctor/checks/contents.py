@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from panna.doctor.findings import Finding, Found, Level, check, of_frames
+from panna.doctor.findings import Finding, Found, check, of_frames
 from panna.doctor.statistics import Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.report.level import Level
 
 
 @check(

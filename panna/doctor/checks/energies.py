@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from panna.doctor.findings import Finding, Found, Level, NotTested, check, of_frames
+from panna.doctor.findings import Finding, Found, NotTested, check, of_frames
 from panna.doctor.statistics import Statistics
 from panna.doctor.thresholds import Thresholds
 from panna.frames.criteria import FEW, LEAST_ENERGY_SPREAD, NORMAL
 from panna.frames.survey import HIGHEST_ENERGY
+from panna.report.level import Level
 from panna.text import counted
 from panna.training.data_checks import outliers
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from panna.doctor.findings import Finding, Found, Level, NotTested, check
+from panna.doctor.findings import Finding, Found, NotTested, check
 from panna.doctor.runs import FEWEST, LEAST_WORK, slope
 from panna.doctor.statistics import Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.report.level import Level
 from panna.text import counted, listed
 
 FAR_SLOPE = 0.5  # from 1: no error of a calculation, but of a sign or unit

@@ -1,0 +1,1 @@
+"""What all HTML reports share: content, page, plots."""
