@@ -15,7 +15,7 @@ FIRST = (ROOT / "panna" / "__init__.py").read_text()
 VERSION = re.search(r'__version__ = "([^"]+)"', FIRST).group(1)
 PROGRAMS = [
     *("gvect_calculator", "tfr_packer", "train", "evaluate", "extract_weights"),
-    "learning_curve",
+    *("learning_curve", "validate"),
 ]
 TOOLS = [  # panna/tools, one file each
     *("ani_parser", "ase_parser", "cp2k_parser", "exyz_parser", "lammps_parser", "md17_parser"),

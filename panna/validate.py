@@ -1,0 +1,154 @@
+"""panna_validate: whether a potential can be trusted, as one HTML page and a JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__" and not __package__:
+    # Started as a script: prefer the installed package, fall back to the checkout.
+    sys.path[0:1] = []
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from panna.config.arguments import config_parser
+from panna.console import Progress, say, say_facts, say_notes, table
+from panna.errors import FileError, run_program
+from panna.files import atomic_write
+from panna.text import counted
+
+if TYPE_CHECKING:
+    from panna.config.reader import Config
+    from panna.listing import Listing
+    from panna.validation.report import Report
+    from panna.validation.subject import Subject
+
+DESCRIPTION = """\
+Test a potential, or a committee: errors on frames that training has not seen, what the training set
+covers, the crystal, pairs of atoms, molecular dynamics. Writes one HTML page that needs no network,
+with plots and a verdict for each section (good, doubtful, bad), and a JSON file of all numbers."""
+
+EPILOG = """\
+example of an ini file:
+  [IO_INFORMATION]
+  potential = potential            # as panna_extract_weights has written it
+  test_dir = examples/test
+  training_dir = examples/train
+  train_dir = train
+  report = validation.html
+  [CRYSTAL]
+  structure = diamond Si 5.43      # or a file
+  [MD]
+  nve_temperatures = 300, 1000
+
+The exit code is 0 if all files could be read, whatever the verdict; 2 otherwise."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of panna_validate; returns the exit code."""
+    return run_program(_run, argv)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    return config_parser("panna_validate", DESCRIPTION, EPILOG).parse_args(argv)
+
+
+def _run(argv: list[str] | None) -> int:
+    args = _arguments(argv)
+    # Imported here so that --help and wrong arguments are answered at once.
+    from panna.config.reader import read_config
+    from panna.config.validate import VALIDATE
+    from panna.frames.example_folder import list_examples
+    from panna.validation import sections  # noqa: F401, puts all sections on the list
+    from panna.validation.page import page
+    from panna.validation.report import make_report
+    from panna.validation.section import SECTIONS
+
+    config = read_config(args.config, VALIDATE)
+    say_notes(config.notices)
+    io = config["IO_INFORMATION"]
+    page_file = io["report"]
+    _check_output(page_file)
+    examples = list_examples(io["test_dir"])
+    wanted = [key for key in SECTIONS if io["sections"] is None or key in io["sections"]]
+    subject = _open(config, examples, wanted)
+    with Progress(len(wanted), "validating", "sections") as progress:
+        title = ""
+
+        def begin(next_title: str) -> None:
+            nonlocal title
+            if title:
+                progress.advance(text=next_title)
+            title = next_title
+
+        report = make_report(subject, wanted, begin)
+        progress.advance()
+    numbers_file = page_file.with_suffix(".json")
+    with atomic_write(numbers_file) as file:
+        report.write_json(file)
+    with atomic_write(page_file) as file:
+        file.writelines(page(report))
+    _say_result(report, page_file, numbers_file)
+    return 2 if subject.test.unreadable else 0
+
+
+def _open(config: Config, examples: Listing, wanted: list[str]) -> Subject:
+    """The potential and its predictions on the test set."""
+    from panna.potential.panna_in import read_potential
+    from panna.validation.subject import Subject, open_potentials
+    from panna.validation.test_set import predict
+
+    io = config["IO_INFORMATION"]
+    folders, potentials = open_potentials(config)
+    offsets = read_potential(folders[0], io["potential_file"])[0].offsets
+    subject = Subject(config, folders, potentials, None)  # type: ignore[arg-type]
+    if config["CRYSTAL"]["structure"] is not None:
+        _ = subject.crystal  # complains before the long work
+    count = f"{io['potential']}, " + (
+        f"a committee of {len(folders)}" if len(folders) > 1 else "one network for each species"
+    )
+    say("Testing a potential")
+    say_facts(
+        [
+            ("configuration", str(config.path)),
+            ("potential", count),
+            ("species", f"{', '.join(subject.species)}, cutoff {subject.cutoff:g} angstrom"),
+            ("test set", f"{counted(len(examples), 'file')} in {io['test_dir']}"),
+            ("sections", ", ".join(wanted)),
+            ("to", f"{io['report']}, numbers to {io['report'].with_suffix('.json')}"),
+        ]
+    )
+    with Progress(len(examples), "predicting", "frames") as progress:
+        test = predict(examples, potentials, offsets, progress.advance)
+    return Subject(config, folders, potentials, test)
+
+
+def _check_output(path: Path) -> None:
+    """Complain before the long work.
+
+    Raises:
+      FileError: the page cannot be written there.
+    """
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; the name of a file is expected")
+    if not path.parent.is_dir():
+        raise FileError(
+            f"{path}: cannot be written, folder {path.parent} does not exist; create it"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{path}: cannot be written, folder {path.parent} is not writable")
+
+
+def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:
+    rows = [[one.section.title, one.verdict, one.sentences()[0]] for one in report.done]
+    say()
+    say(table(["section", "verdict", "in short"], rows))
+    say(f"\nVerdict: {report.level.verdict}")
+    say(f"Written to {page_file}, and all numbers to {numbers_file}")
+    say(f"Look at it in a browser: {page_file}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""All sections with their verdicts, and the JSON file of every number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from panna import __version__
+from panna.config.validate import THRESHOLDS
+from panna.report.content import Table
+from panna.report.level import Level
+from panna.validation.section import SECTIONS, Content, NotPossible, Section
+from panna.validation.subject import Subject
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """A section and what it has found, or why it could not be done."""
+
+    section: Section
+    content: Content
+    untested: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """good, doubtful, bad or not tested."""
+        return "not tested" if self.untested else self.content.level.verdict
+
+    def sentences(self) -> list[str]:
+        """The verdict in words."""
+        return [f"Not tested: {self.untested}."] if self.untested else self.content.sentences()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it."""
+
+    subject: Subject
+    done: Sequence[Done]
+
+    @property
+    def level(self) -> Level:
+        """Of the worst section."""
+        return max((one.content.level for one in self.done), default=Level.GOOD)
+
+    def write_json(self, stream: IO[str]) -> None:
+        """Every number of the page."""
+        json.dump(self._content(), stream, indent=1, allow_nan=False)
+        stream.write("\n")
+
+    def _content(self) -> dict[str, Any]:
+        config = self.subject.config
+        thresholds = {
+            key.name: {
+                "good": config["THRESHOLDS"][key.name][0],
+                "bad": config["THRESHOLDS"][key.name][1],
+                "unit": key.unit,
+                "meaning": key.meaning,
+            }
+            for key in THRESHOLDS.keys
+        }
+        return {
+            "format": FORMAT,
+            "panna_version": __version__,
+            "potential": [str(folder) for folder in self.subject.folders],
+            "test_dir": str(config["IO_INFORMATION"]["test_dir"]),
+            "verdict": self.level.verdict,
+            "thresholds": thresholds,
+            "sections": {one.section.key: _section(one) for one in self.done},
+        }
+
+
+def make_report(
+    subject: Subject, wanted: Sequence[str] | None, begin: Callable[[str], None]
+) -> Report:
+    """Makes all sections, or those wanted.
+
+    Args:
+      begin: called with the title of a section before it is made.
+    """
+    done = []
+    for key, section in SECTIONS.items():
+        if wanted is not None and key not in wanted:
+            continue
+        begin(section.title)
+        try:
+            done.append(Done(section, section.make(subject)))
+        except NotPossible as reason:
+            done.append(Done(section, Content(), str(reason)))
+    return Report(subject, done)
+
+
+def _section(one: Done) -> dict[str, Any]:
+    content = one.content
+    return {
+        "title": one.section.title,
+        "verdict": one.verdict,
+        "text": one.sentences(),
+        "numbers": {f.key: {"value": f.value, "unit": f.unit} for f in content.facts},
+        "tables": {t.key: _rows(t) for t in content.tables},
+        "judgements": [judgement.to_dict() for judgement in content.judgements],
+        "data": content.data,
+    }
+
+
+def _rows(table: Table) -> list[dict[str, Any]]:
+    return [dict(zip(table.headers, row, strict=True)) for row in table.rows]
