@@ -14,7 +14,8 @@ from panna.validation.report import Done, Report
 
 def page(report: Report) -> Iterator[str]:
     """The page in pieces."""
-    title = f"Validation of {report.subject.config['IO_INFORMATION']['potential']}"
+    potential = report.subject.config["IO_INFORMATION"]["potential"]
+    title = f"Validation of {potential.resolve().name}"
     return html.page(title, _body(report, title))
 
 
@@ -37,7 +38,8 @@ def _head(report: Report, title: str) -> Iterator[str]:
     yield f"<header>\n<h1>{escape(title)}</h1>\n"
     members = f", a committee of {len(subject.folders)}" if len(subject.folders) > 1 else ""
     yield (
-        f'<p class="quiet">Species {escape(", ".join(subject.species))}, cutoff '
+        f'<p class="quiet"><code>{escape(str(subject.config["IO_INFORMATION"]["potential"]))}</code>: '
+        f"species {escape(', '.join(subject.species))}, cutoff "
         f"{subject.cutoff:g} Å{members}; {counted(len(subject.test), 'test frame')} of "
         f"<code>{escape(str(subject.config['IO_INFORMATION']['test_dir']))}</code>. "
         f"panna_validate {escape(__version__)}.</p>\n"

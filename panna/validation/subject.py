@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from panna import core
 from panna.config.reader import Config
@@ -19,6 +20,7 @@ from panna.potential.calculator import PANNA
 from panna.potential.compiled import open_potential
 from panna.report.level import Level
 from panna.validation.crystal import parse_crystal
+from panna.validation.reference import reference_calculator
 from panna.validation.section import Judgement, NotPossible
 from panna.validation.test_set import TestSet
 
@@ -55,6 +57,14 @@ class Subject:
     def calculator(self) -> PANNA:
         """Energies, forces and stress in ASE; the mean of a committee."""
         return PANNA(self.folders, self.potential_file)
+
+    def reference_calculator(self) -> Calculator | None:
+        """What the section REFERENCE names, in ASE; None if it names no potential.
+
+        Raises:
+          ConfigError: it cannot be read.
+        """
+        return reference_calculator(self.config, self.species)
 
     @property
     def work_dir(self) -> Path:
