@@ -35,13 +35,14 @@ MEANINGS = {
 
 def _head(report: Report, title: str) -> Iterator[str]:
     subject = report.subject
+    io = subject.config["IO_INFORMATION"]
     yield f"<header>\n<h1>{escape(title)}</h1>\n"
     members = f", a committee of {len(subject.folders)}" if len(subject.folders) > 1 else ""
     yield (
-        f'<p class="quiet"><code>{escape(str(subject.config["IO_INFORMATION"]["potential"]))}</code>: '
+        f'<p class="quiet"><code>{escape(str(io["potential"]))}</code>: '
         f"species {escape(', '.join(subject.species))}, cutoff "
         f"{subject.cutoff:g} Å{members}; {counted(len(subject.test), 'test frame')} of "
-        f"<code>{escape(str(subject.config['IO_INFORMATION']['test_dir']))}</code>. "
+        f"<code>{escape(str(io['test_dir']))}</code>. "
         f"panna_validate {escape(__version__)}.</p>\n"
     )
     yield f"<p>Verdict: {html.mark(report.level)} {MEANINGS[report.level.verdict]}</p>\n"
