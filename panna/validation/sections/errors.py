@@ -7,6 +7,7 @@ import numpy as np
 from panna.evaluation.errors import Spread
 from panna.report.content import Fact, Plot, Table
 from panna.report.level import Level
+from panna.report.svg import COLOURS, figure_of, svg
 from panna.validation.parity import parity_plot
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject, numbers
@@ -170,6 +171,7 @@ def _plots(subject: Subject, angles: np.ndarray) -> list[Plot]:
             "eV/Å",
             "Components of the forces, by species.",
         ),
+        _force_groups(test),
         _angle_plot(test, angles),
         parity_plot(
             "stresses",
@@ -184,9 +186,22 @@ def _plots(subject: Subject, angles: np.ndarray) -> list[Plot]:
     return [plot for plot in plots if plot is not None]
 
 
-def _angle_plot(test: TestSet, angles: np.ndarray) -> Plot | None:
-    from panna.report.svg import COLOURS, figure_of, svg
+def _force_groups(test: TestSet) -> Plot | None:
+    """None if there is one group only: the plot by species shows the same."""
+    if len(set(test.groups.tolist())) == 1:
+        return None
+    return parity_plot(
+        "forces-groups",
+        test.forces.ravel(),
+        test.predicted_forces.ravel(),
+        np.repeat(test.groups[test.frame], 3),
+        "force",
+        "eV/Å",
+        "Components of the forces, by group.",
+    )
 
+
+def _angle_plot(test: TestSet, angles: np.ndarray) -> Plot | None:
     known = np.isfinite(angles)
     if not known.any():
         return None
