@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from panna.config.reader import Config
     from panna.listing import Listing
     from panna.validation.report import Report
+    from panna.validation.section import Section
     from panna.validation.subject import Subject
 
 DESCRIPTION = """\
@@ -63,7 +64,7 @@ def _run(argv: list[str] | None) -> int:
     from panna.frames.example_folder import list_examples
     from panna.validation import sections  # noqa: F401, puts all sections on the list
     from panna.validation.page import page
-    from panna.validation.report import make_report
+    from panna.validation.report import Report, look
     from panna.validation.section import SECTIONS
 
     config = read_config(args.config, VALIDATE)
@@ -72,19 +73,16 @@ def _run(argv: list[str] | None) -> int:
     page_file = io["report"]
     _check_output(page_file)
     examples = list_examples(io["test_dir"])
-    wanted = [key for key in SECTIONS if io["sections"] is None or key in io["sections"]]
+    wanted = [
+        one for key, one in SECTIONS.items() if io["sections"] is None or key in io["sections"]
+    ]
     subject = _open(config, examples, wanted)
+    done = []
     with Progress(len(wanted), "validating", "sections") as progress:
-        title = ""
-
-        def begin(next_title: str) -> None:
-            nonlocal title
-            if title:
-                progress.advance(text=next_title)
-            title = next_title
-
-        report = make_report(subject, wanted, begin)
-        progress.advance()
+        for section in progress.track(wanted):
+            progress.advance(0, text=section.title)
+            done.append(look(subject, section))
+    report = Report(subject, done)
     numbers_file = page_file.with_suffix(".json")
     with atomic_write(numbers_file) as file:
         report.write_json(file)
@@ -94,29 +92,28 @@ def _run(argv: list[str] | None) -> int:
     return 2 if subject.test.unreadable else 0
 
 
-def _open(config: Config, examples: Listing, wanted: list[str]) -> Subject:
+def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     """The potential and its predictions on the test set."""
     from panna.potential.panna_in import read_potential
+    from panna.validation.crystal import parse_crystal
     from panna.validation.subject import Subject, open_potentials
     from panna.validation.test_set import predict
 
     io = config["IO_INFORMATION"]
     folders, potentials = open_potentials(config)
     offsets = read_potential(folders[0], io["potential_file"])[0].offsets
-    subject = Subject(config, folders, potentials, None)  # type: ignore[arg-type]
+    species, cutoff = tuple(potentials[0].species), potentials[0].cutoff
     if config["CRYSTAL"]["structure"] is not None:
-        _ = subject.crystal  # complains before the long work
-    count = f"{io['potential']}, " + (
-        f"a committee of {len(folders)}" if len(folders) > 1 else "one network for each species"
-    )
+        parse_crystal(config, species)  # complains before the long work
+    committee = f", a committee of {len(folders)}" if len(folders) > 1 else ""
     say("Testing a potential")
     say_facts(
         [
             ("configuration", str(config.path)),
-            ("potential", count),
-            ("species", f"{', '.join(subject.species)}, cutoff {subject.cutoff:g} angstrom"),
+            ("potential", f"{io['potential']}{committee}"),
+            ("species", f"{', '.join(species)}, cutoff {cutoff:g} angstrom"),
             ("test set", f"{counted(len(examples), 'file')} in {io['test_dir']}"),
-            ("sections", ", ".join(wanted)),
+            ("sections", ", ".join(one.key for one in wanted)),
             ("to", f"{io['report']}, numbers to {io['report'].with_suffix('.json')}"),
         ]
     )

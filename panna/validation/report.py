@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -11,7 +11,7 @@ from panna import __version__
 from panna.config.validate import THRESHOLDS
 from panna.report.content import Table
 from panna.report.level import Level
-from panna.validation.section import SECTIONS, Content, NotPossible, Section
+from panna.validation.section import Content, NotPossible, Section
 from panna.validation.subject import Subject
 
 FORMAT = 1
@@ -74,24 +74,12 @@ class Report:
         }
 
 
-def make_report(
-    subject: Subject, wanted: Sequence[str] | None, begin: Callable[[str], None]
-) -> Report:
-    """Makes all sections, or those wanted.
-
-    Args:
-      begin: called with the title of a section before it is made.
-    """
-    done = []
-    for key, section in SECTIONS.items():
-        if wanted is not None and key not in wanted:
-            continue
-        begin(section.title)
-        try:
-            done.append(Done(section, section.make(subject)))
-        except NotPossible as reason:
-            done.append(Done(section, Content(), str(reason)))
-    return Report(subject, done)
+def look(subject: Subject, section: Section) -> Done:
+    """Makes one section."""
+    try:
+        return Done(section, section.make(subject))
+    except NotPossible as reason:
+        return Done(section, Content(), str(reason))
 
 
 def _section(one: Done) -> dict[str, Any]:
