@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ def _run(argv: list[str] | None) -> int:
     args = _arguments(argv)
     # Imported here so that --help and wrong arguments are answered at once.
     from panna.config.reader import read_config
-    from panna.config.validate import VALIDATE
+    from panna.config.validate import TITLES, VALIDATE
     from panna.frames.example_folder import list_examples
     from panna.validation import sections  # noqa: F401, puts all sections on the list
     from panna.validation.page import page
@@ -73,9 +74,7 @@ def _run(argv: list[str] | None) -> int:
     page_file = io["report"]
     _check_output(page_file)
     examples = list_examples(io["test_dir"])
-    wanted = [
-        one for key, one in SECTIONS.items() if io["sections"] is None or key in io["sections"]
-    ]
+    wanted = [SECTIONS[key] for key in io["sections"] or TITLES]
     subject = _open(config, examples, wanted)
     done = []
     with Progress(len(wanted), "validating", "sections") as progress:
@@ -96,6 +95,8 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     """The potential and its predictions on the test set."""
     from panna.potential.panna_in import read_potential
     from panna.validation.crystal import parse_crystal
+    from panna.validation.reference import reference_calculator
+    from panna.validation.section import NotPossible
     from panna.validation.subject import Subject, open_potentials
     from panna.validation.test_set import predict
 
@@ -103,8 +104,11 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     folders, potentials = open_potentials(config)
     offsets = read_potential(folders[0], io["potential_file"])[0].offsets
     species, cutoff = tuple(potentials[0].species), potentials[0].cutoff
+    # Mistakes are told before the long work.
     if config["CRYSTAL"]["structure"] is not None:
-        parse_crystal(config, species)  # complains before the long work
+        parse_crystal(config, species)
+    with suppress(NotPossible):
+        reference_calculator(config, species)
     committee = f", a committee of {len(folders)}" if len(folders) > 1 else ""
     say("Testing a potential")
     say_facts(

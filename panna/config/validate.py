@@ -151,6 +151,14 @@ THRESHOLDS = Section(
         _threshold("group_factor", 2, 5, "",
                    "RMSE of the worst group over that of all, energies or forces"),
         _threshold("outlier", 5, 10, "", "largest error of an energy over the RMSE"),
+        _threshold("nve_drift", 0.02, 0.5, "meV/atom/ps",
+                   "drift of the total energy without a thermostat"),
+        _threshold("rdf_difference", 5, 15, "%",
+                   "area between two radial distribution functions over that below the reference, "
+                   "minus the statistical noise"),
+        _threshold("md_extrapolation", 1, 10, "%",
+                   "atomic energies of a simulation that come from environments outside the "
+                   "training set"),
     ),
 )  # fmt: skip
 

@@ -9,9 +9,10 @@ from typing import IO, Any
 
 from panna import __version__
 from panna.config.validate import THRESHOLDS
+from panna.errors import ConfigError, PannaError
 from panna.report.content import Table
 from panna.report.level import Level
-from panna.validation.section import Content, NotPossible, Section
+from panna.validation.section import Content, Judgement, NotPossible, Section
 from panna.validation.subject import Subject
 
 FORMAT = 1
@@ -75,11 +76,20 @@ class Report:
 
 
 def look(subject: Subject, section: Section) -> Done:
-    """Makes one section."""
+    """Makes one section; one that fails costs none of the others.
+
+    Raises:
+      ConfigError: the ini file is wrong.
+    """
     try:
         return Done(section, section.make(subject))
     except NotPossible as reason:
         return Done(section, Content(), str(reason))
+    except ConfigError:
+        raise
+    except PannaError as error:
+        failed = Judgement(Level.DOUBTFUL, f"This has failed: {error}", "Mend it and run again.")
+        return Done(section, Content(judgements=[failed]))
 
 
 def _section(one: Done) -> dict[str, Any]:

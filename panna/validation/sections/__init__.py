@@ -1,4 +1,7 @@
-"""The sections of the report, one file each; importing this puts all on the list, in order."""
+"""The sections of the report, one file each; importing this puts all on the list."""
 
 from panna.validation.sections import data as data
 from panna.validation.sections import errors as errors
+from panna.validation.sections import nve as nve
+from panna.validation.sections import rdf as rdf
+from panna.validation.sections import speed as speed
