@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from ase.build import bulk
 
 from panna import validate
+from panna.config.validate import TITLES
 from panna.frames.ase_atoms import frame_of_structure
 from panna.frames.example_file import write_example
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
@@ -186,6 +188,78 @@ def test_mistakes_are_explained(change, message, frames, tmp_path, capsys, monke
     assert message in said.replace("] ", ": ")
     assert "Traceback" not in said
     assert not page.exists()
+
+
+@pytest.fixture(scope="module")
+def whole(frames, tmp_path_factory):
+    """Page of a small run of all sections: a committee, data of silicon, a made-up training."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = ["epoch,step,learning_rate,train_loss,validation_loss"]
+    rows += [f"{k},{10 * k},0.01,{1 / k},{1.1 / k}" for k in range(1, 21)]
+    for member in (1, 2, 3):
+        (folder / "train" / f"member_{member}").mkdir(parents=True)
+        (folder / "train" / f"member_{member}" / "metrics.csv").write_text("\n".join(rows) + "\n")
+    keys = {
+        "IO_INFORMATION__potential": COMMITTEE,
+        "IO_INFORMATION__training_dir": frames,
+        "IO_INFORMATION__train_dir": folder / "train",
+        "IO_INFORMATION__sections": "all",
+        "REFERENCE__pair_style": "sw",
+        "REFERENCE__pair_coeff": f"* * {COMMITTEE.parent / 'Si.sw'} Si",
+        "CRYSTAL__structure": "diamond Si 5.43",
+        "CRYSTAL__phonon_length": 7,
+        "CRYSTAL__defect_length": 7,
+        "CRYSTAL__surfaces": "111",
+        "MD__atoms": 64,
+        "MD__nve_time": 0.1,
+        "MD__rdf_time": 0.1,
+        "DIMERS__points": 40,
+    }
+    code, page = run(folder, frames, **keys)
+    assert code == 0
+    return page
+
+
+def test_every_number_is_in_the_json_file(whole):
+    sections = content(whole)["sections"]
+    assert list(sections) == list(TITLES)
+    for key, one in sections.items():
+        assert one["verdict"] in ("good", "doubtful", "bad"), (key, one["text"])
+        assert one["judgements"], key
+        assert one["numbers"] or one["tables"], key
+
+
+def test_the_page_in_a_browser(whole):
+    """Without network: every section is there, with words, a verdict, and drawn plots."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs pip install '.[test]'")
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    if not (program := next(filter(None, map(shutil.which, browsers)), None)):
+        pytest.skip(f"needs a browser: one of {', '.join(browsers)}")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        asked, wrong = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: wrong.append(message.text))
+        page.goto(whole.as_uri())
+        assert asked == [whole.as_uri()]
+        assert wrong == []
+        for key in TITLES:
+            section = page.locator(f"section#{key}")
+            text = section.inner_text()
+            assert len(text) > 200, key
+            assert not re.search(r"\b(nan|None|inf)\b", text), (key, text)
+            verdict = section.locator(".end").inner_text()
+            assert verdict.startswith(("Good.", "Doubtful.", "Bad.")), (key, verdict)
+            drawn = [one.bounding_box() for one in section.locator("figure svg").all()]
+            assert all(box["width"] > 100 and box["height"] > 50 for box in drawn), key
+            if key not in ("data", "elastic", "speed"):
+                assert drawn or section.locator("tbody tr").count() > 1, key
+        assert page.locator("header tbody tr").count() == len(TITLES)
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, "the page is wider than the window"
+        assert page.pdf()[:5] == b"%PDF-"
+        browser.close()
 
 
 def test_an_empty_folder(tmp_path, capsys):
