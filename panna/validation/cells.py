@@ -1,0 +1,59 @@
+"""Cells of a crystal: primitive, conventional, repeated until they are wide enough."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms
+
+from panna.validation.relax import SYMMETRY
+
+
+def primitive_cell(crystal: Atoms) -> Atoms:
+    """The smallest cell, in the standard orientation of spglib: of cubic crystals, the axes of the
+    cube are x, y and z."""
+    return _standard(crystal, to_primitive=True)
+
+
+def conventional_cell(crystal: Atoms) -> Atoms:
+    """The cell that Miller indices refer to, with the calculator of the crystal."""
+    return _standard(crystal, to_primitive=False)
+
+
+def symmetry(crystal: Atoms):
+    """spglib's data set: number of the space group, equivalent atoms, rotations."""
+    import spglib
+
+    found = spglib.get_symmetry_dataset(_spglib_cell(crystal), symprec=SYMMETRY)
+    assert found is not None  # the identity is always found unless atoms coincide
+    return found
+
+
+def widths(cell: np.ndarray) -> np.ndarray:
+    """(3,) angstrom, distances between opposite faces.
+
+    Args:
+      cell: (3, 3), vectors as rows.
+    """
+    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+
+
+def repeats(crystal: Atoms, length: float) -> tuple[int, int, int]:
+    """How many cells make all widths at least this length, angstrom."""
+    # 1e-6: a width that is exactly the length is enough.
+    a, b, c = np.ceil(length / widths(crystal.cell.array) - 1e-6).clip(1).astype(int).tolist()
+    return a, b, c
+
+
+def _standard(crystal: Atoms, *, to_primitive: bool) -> Atoms:
+    import spglib
+
+    found = spglib.standardize_cell(
+        _spglib_cell(crystal), to_primitive=to_primitive, symprec=SYMMETRY
+    )
+    assert found is not None
+    cell, scaled, numbers = found
+    return Atoms(numbers, scaled_positions=scaled, cell=cell, pbc=True, calculator=crystal.calc)
+
+
+def _spglib_cell(crystal: Atoms) -> tuple:
+    return crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers
