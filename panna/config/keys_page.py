@@ -13,11 +13,14 @@ from typing import Any
 from panna.config.evaluate import EVALUATE
 from panna.config.extract import EXTRACT
 from panna.config.gvect import GVECT
+from panna.config.learning_curve import LEARNING_CURVE
 from panna.config.schema import REQUIRED, SAME, Key, SameAs, Schema, Section
 from panna.config.tfr import TFR
 from panna.config.train import TRAIN
+from panna.config.validate import VALIDATE
 from panna.console import say
 
+PROGRAMS = (GVECT, TFR, TRAIN, EVALUATE, EXTRACT, LEARNING_CURVE, VALIDATE)
 HEAD = """\
 # Keys of the ini files
 
@@ -32,8 +35,7 @@ reason why it does nothing here or is refused.
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([HEAD, *(line for one in (GVECT, TFR, TRAIN, EVALUATE, EXTRACT)
-                              for line in _program(one))])  # fmt: skip
+    return "\n".join([HEAD, *(line for one in PROGRAMS for line in _program(one))])
 
 
 def _program(schema: Schema) -> Iterator[str]:

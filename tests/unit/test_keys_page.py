@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from panna.config.evaluate import EVALUATE
-from panna.config.extract import EXTRACT
-from panna.config.gvect import GVECT
-from panna.config.keys_page import page
-from panna.config.tfr import TFR
-from panna.config.train import TRAIN
+from panna.config.keys_page import PROGRAMS, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 
@@ -18,7 +13,7 @@ def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == page() + "\n", "run the command that the page names"
 
 
-@pytest.mark.parametrize("schema", [GVECT, TFR, TRAIN, EVALUATE, EXTRACT], ids=lambda s: s.program)
+@pytest.mark.parametrize("schema", PROGRAMS, ids=lambda s: s.program)
 def test_every_key_has_a_meaning(schema):
     sections = [*schema.sections, *filter(None, [schema.species_section])]
     silent = [
