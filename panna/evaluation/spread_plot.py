@@ -51,19 +51,29 @@ def plot_spread(path: Path, title: str, references: References, committee: Commi
 
 
 def draw_spread(path: Path, title: str, panels: Sequence[Panel]) -> bool:
-    """Draws absolute errors against spreads, both on logarithmic axes.
-
-    Points show single structures or components; the squares are root mean squares of as many
-    points each, ordered by their spread. With a spread as large as the error they lie on the line.
+    """Draws absolute errors against spreads, see `figure_of_spread`.
 
     Returns:
       False if there is nothing to draw.
     """
+    if not panels:
+        return False
+    figure = figure_of_spread(panels)
+    figure.suptitle(title, fontsize=11)
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=RESOLUTION)
+    return True
+
+
+def figure_of_spread(panels: Sequence[Panel]):
+    """Absolute errors against spreads, both on logarithmic axes, as a figure of matplotlib.
+
+    Points show single structures or components; the squares are root mean squares of as many
+    points each, ordered by their spread. With a spread as large as the error they lie on the line.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if not panels:
-        return False
     figure = Figure(figsize=(4.8 * len(panels), 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
@@ -73,10 +83,7 @@ def draw_spread(path: Path, title: str, panels: Sequence[Panel]) -> bool:
             xlabel=f"standard deviation of the members ({panel.unit})",
             ylabel=f"|error of the mean| ({panel.unit})",
         )
-    figure.suptitle(title, fontsize=11)
-    with atomic_write(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=RESOLUTION)
-    return True
+    return figure
 
 
 def _panels(r: References, committee: Committee) -> list[Panel]:

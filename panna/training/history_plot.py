@@ -99,8 +99,17 @@ def _curves(histories: Sequence[History], quantity: Quantity, x: str) -> Iterato
 
 def draw(path: Path, shown: Sequence[Panel], x: str = "epoch", log_x: bool = False) -> None:
     """Draws panels; the ending of the path is one of CONSTANT."""
-    # Not pyplot: it would look for a screen and keep every figure in memory.
     import matplotlib
+
+    figure = figure_of_panels(shown, x, log_x)
+    ending = path.suffix.lower()
+    with matplotlib.rc_context({"svg.hashsalt": "panna"}), atomic_write(path, "wb") as file:
+        figure.savefig(file, format=ending[1:], dpi=RESOLUTION, metadata=CONSTANT[ending])
+
+
+def figure_of_panels(shown: Sequence[Panel], x: str = "epoch", log_x: bool = False):
+    """Panels as a figure of matplotlib."""
+    # Not pyplot: it would look for a screen and keep every figure in memory.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -121,9 +130,7 @@ def draw(path: Path, shown: Sequence[Panel], x: str = "epoch", log_x: bool = Fal
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     _legend(figure, labels, {c.data for panel in shown for c in panel.curves} - {""})
-    ending = path.suffix.lower()
-    with matplotlib.rc_context({"svg.hashsalt": "panna"}), atomic_write(path, "wb") as file:
-        figure.savefig(file, format=ending[1:], dpi=RESOLUTION, metadata=CONSTANT[ending])
+    return figure
 
 
 def _draw_curve(axes, curve: Curve, number: int) -> None:

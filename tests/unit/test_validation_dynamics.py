@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
 from lammps_runs import require_lammps
-from validation_cases import CRYSTAL, SILICON, SW, subject_of
+from silicon_cases import CRYSTAL, SILICON, SW, subject_of
 
 from panna.errors import ConfigError
 from panna.frames.ase_atoms import frame_of_structure

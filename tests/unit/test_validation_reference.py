@@ -11,7 +11,7 @@ from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.stress import full_3x3_to_voigt_6_stress
 from lammps_runs import evaluate, require_lammps
-from validation_cases import CRYSTAL, SILICON, SW, subject_of
+from silicon_cases import CRYSTAL, SILICON, SW, subject_of
 
 from panna.errors import ConfigError, PotentialError
 from panna.frames.ase_atoms import frame_of_structure
