@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__" and not __package__:
@@ -46,6 +47,9 @@ example of an ini file:
   nve_temperatures = 300, 1000
 
 The exit code is 0 if all files could be read, whatever the verdict; 2 otherwise."""
+
+
+WIDTH = 90  # of the words on the screen
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -143,7 +147,10 @@ def _check_output(path: Path) -> None:
 
 
 def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:
-    rows = [[one.section.title, one.verdict, one.sentences()[0]] for one in report.done]
+    rows = [
+        [one.section.title, one.verdict, shorten(one.short, WIDTH, placeholder=" ...")]
+        for one in report.done
+    ]
     say()
     say(table(["section", "verdict", "in short"], rows))
     say(f"\nVerdict: {report.level.verdict}")

@@ -185,6 +185,8 @@ THRESHOLDS = Section(
         _threshold("rdf_difference", 5, 15, "%",
                    "area between two radial distribution functions over that below the reference, "
                    "minus the statistical noise"),
+        _threshold("step_time", 50, 500, "µs",
+                   "time that one process takes for an atom and step, on this machine"),
         _threshold("md_extrapolation", 1, 10, "%",
                    "atomic energies of a simulation that come from environments outside the "
                    "training set"),

@@ -49,10 +49,10 @@ def _head(report: Report, title: str) -> Iterator[str]:
     yield "<table>\n<thead><tr><th>section</th><th>verdict</th><th>in short</th></tr></thead>\n"
     yield "<tbody>\n"
     for one in report.done:
-        mark = "not tested" if one.untested else html.mark(one.content.level)
+        mark = html.mark(one.content.level) if one.content.judged else one.verdict
         yield (
             f'<tr><td><a href="#{one.section.key}">{escape(one.section.title)}</a></td>'
-            f"<td>{mark}</td><td>{escape(one.sentences()[0])}</td></tr>\n"
+            f"<td>{mark}</td><td>{escape(one.short)}</td></tr>\n"
         )
     yield "</tbody>\n</table>\n</header>\n"
 

@@ -28,8 +28,14 @@ class Done:
 
     @property
     def verdict(self) -> str:
-        """good, doubtful, bad or not tested."""
-        return "not tested" if self.untested else self.content.level.verdict
+        """good, doubtful, bad, not judged or not tested."""
+        return "not tested" if self.untested else self.content.verdict
+
+    @property
+    def short(self) -> str:
+        """What the verdict comes from."""
+        worst = self.content.worst_first
+        return self.untested or (worst[0].sentence if worst else "")
 
     def sentences(self) -> list[str]:
         """The verdict in words."""

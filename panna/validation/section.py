@@ -12,6 +12,8 @@ from panna.report.level import Level
 if TYPE_CHECKING:
     from panna.validation.subject import Subject
 
+NOTHING = "Nothing is judged here."
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -56,16 +58,28 @@ class Content:
         """Of the worst judgement."""
         return max((j.level for j in self.judgements), default=Level.GOOD)
 
+    @property
+    def judged(self) -> bool:
+        """Whether there was anything to compare with."""
+        return any(j.level != Level.NOTE for j in self.judgements)
+
+    @property
+    def verdict(self) -> str:
+        """good, doubtful, bad or not judged."""
+        return self.level.verdict if self.judged else "not judged"
+
+    @property
+    def worst_first(self) -> list[Judgement]:
+        """Notes last."""
+        return sorted(self.judgements, key=lambda j: (j.level == Level.NOTE, -j.level))
+
     def sentences(self) -> list[str]:
         """The verdict in words, the worst first, and what to do."""
-        worst_first = sorted(self.judgements, key=lambda j: -j.level)
         lines = [
             f"{j.sentence} {j.advice}".strip() if j.level > Level.NOTE else j.sentence
-            for j in worst_first
+            for j in self.worst_first
         ]
-        if not lines:
-            return ["Nothing is judged here."]
-        return [f"{self.level.verdict.capitalize()}. {lines[0]}", *lines[1:]]
+        return [f"{self.verdict.capitalize()}. {lines[0]}", *lines[1:]] if lines else [NOTHING]
 
 
 class NotPossible(Exception):

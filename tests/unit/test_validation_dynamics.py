@@ -374,7 +374,14 @@ def test_speed_beside_the_reference(lammps, tmp_path):
         seconds = 1e-6 * row["µs per atom and step"] * facts["atoms"]
         assert row["ns per day"] == pytest.approx(86400 / seconds * 2e-6)
     assert mine["µs per atom and step"] > reference["µs per atom and step"] > 0
-    assert content.level == Level.NOTE and "times as long as SW" in content.judgements[0].sentence
+    assert content.judgements[0].value == mine["µs per atom and step"]
+    assert "times as long as SW" in content.judgements[1].sentence
+
+
+@pytest.mark.parametrize("limits, verdict", [("1e6, 2e6", "good"), ("1e-3, 2e-3", "bad")])
+def test_speed_is_judged_by_the_threshold(limits, verdict, lammps, tmp_path):
+    keys = dict(CRYSTAL=CRYSTAL, THRESHOLDS={"step_time": limits})
+    assert speed(subject_of(tmp_path, **keys)).verdict == verdict
 
 
 def test_speed_of_a_molecule_is_that_of_many(lammps, tmp_path):

@@ -31,7 +31,10 @@ RUNS = 3
 WARM_UP = 10  # steps
 TEMPERATURE = 300.0  # K
 LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
-ADVICE = "Longer runs with the program of your simulations tell more."
+ADVICE = (
+    "A shorter cutoff, fewer components of the descriptor, smaller layers or the mixed precision of "
+    "pair_style panna make it faster."
+)
 
 
 @section(
@@ -73,7 +76,7 @@ def speed(subject: Subject) -> Content:
     ]
     headers = ["of", "µs per atom and step", "ns per day"]
     table = Table("speed", f"{len(atoms)} atoms", headers, rows)
-    return Content(facts, [table], judgements=[*judgements, *_words(rows, found)])
+    return Content(facts, [table], judgements=[*judgements, *_words(subject, rows, found)])
 
 
 def step_times(log: Log) -> list[float]:
@@ -105,18 +108,20 @@ def _run(subject: Subject, atoms, pair: Pair, name: str) -> Log:
     return run(folder, lines)
 
 
-def _words(rows: list[list], found: dict[str, float]) -> list[Judgement]:
+def _words(subject: Subject, rows: list[list], found: dict[str, float]) -> list[Judgement]:
     labels = [row[0] for row in rows]
     if labels[0] not in found:
         return []
-    text = f"{found[labels[0]]:.3g} µs per atom and step, {rows[0][2]:.3g} ns per day"
+    time = found[labels[0]]
+    words = [subject.judge("step_time", time, "Time for an atom and step", ADVICE)]
+    text = f"{rows[0][2]:.3g} ns per day"
     if len(labels) > 1 and labels[1] in found:
-        ratio = found[labels[0]] / found[labels[1]]
-        words = (
+        ratio = time / found[labels[1]]
+        than = (
             f"{ratio:.3g} times as long as" if ratio >= 1 else f"{1 / ratio:.3g} times faster than"
         )
-        text += f": {words} {labels[1]}"
-    return [Judgement(Level.NOTE, f"{text}.", ADVICE)]
+        text += f"; {than} {labels[1]}"
+    return [*words, Judgement(Level.NOTE, f"{text}.")]
 
 
 def _processor() -> str:
