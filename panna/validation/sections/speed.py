@@ -32,8 +32,8 @@ WARM_UP = 10  # steps
 TEMPERATURE = 300.0  # K
 LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
 ADVICE = (
-    "A shorter cutoff, fewer components of the descriptor, smaller layers or the mixed precision of "
-    "pair_style panna make it faster."
+    "A shorter cutoff, fewer components of the descriptor, smaller layers or the mixed precision "
+    "of pair_style panna make it faster."
 )
 
 
