@@ -98,7 +98,7 @@ def _run(argv: list[str] | None) -> int:
 def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     """The potential and its predictions on the test set."""
     from panna.potential.panna_in import read_potential
-    from panna.validation.crystal import parse_crystal
+    from panna.validation.crystals.given import parse_crystal
     from panna.validation.reference import reference_calculator
     from panna.validation.section import NotPossible
     from panna.validation.subject import Subject, open_potentials

@@ -1,5 +1,9 @@
 """Whether a potential can be trusted: one page of numbers, plots and verdicts.
 
-`subject.Subject` is what is validated, `section.SECTIONS` what is looked at: each section is one
-function in a file of sections/, `report` runs them all, `page` shows them.
+subject      what is validated: potential, test set, crystal, reference, thresholds
+section      what a section holds, and the list of all
+sections/    what is looked at: one function in one file for each section
+crystals/, dynamics/, lammps/, and the files beside: the science behind them
+report       the sections with their verdicts, and the JSON file
+page         the report as one HTML page
 """

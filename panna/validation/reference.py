@@ -6,8 +6,8 @@ from ase.calculators.calculator import Calculator
 
 from panna.config.reader import Config
 from panna.potential.calculator import PANNA
-from panna.validation.lammps_calculator import LammpsPair, StyleError
-from panna.validation.lammps_pair import reference_pair
+from panna.validation.lammps.calculator import LammpsPair, StyleError
+from panna.validation.lammps.pair import reference_pair
 
 
 def reference_calculator(config: Config, species: tuple[str, ...]) -> Calculator | None:

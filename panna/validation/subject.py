@@ -19,7 +19,7 @@ from panna.members import list_members
 from panna.potential.calculator import PANNA
 from panna.potential.compiled import open_potential
 from panna.report.level import Level
-from panna.validation.crystal import parse_crystal
+from panna.validation.crystals.given import parse_crystal
 from panna.validation.reference import reference_calculator
 from panna.validation.section import Judgement, NotPossible
 from panna.validation.test_set import TestSet

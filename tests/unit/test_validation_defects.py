@@ -13,10 +13,10 @@ pytest.importorskip("spglib")
 from panna.config.reader import ConfigError
 from panna.config.validate import miller_indices
 from panna.report.level import Level
-from panna.validation import crystal_defects
-from panna.validation.cells import conventional_cell, primitive_cell
-from panna.validation.crystal_defects import slab_of, surface, vacancies
-from panna.validation.relax import relaxed_crystal
+from panna.validation.crystals import defect_energies
+from panna.validation.crystals.cells import conventional_cell, primitive_cell
+from panna.validation.crystals.defect_energies import slab_of, surface, vacancies
+from panna.validation.crystals.relax import relaxed_crystal
 from panna.validation.section import NotPossible
 from panna.validation.sections.defects import defects
 
@@ -67,7 +67,7 @@ def test_slabs_are_thick_stoichiometric_and_cut_where_the_gap_is_widest(indices)
     assert symbols.count("Na") == symbols.count("Cl")
     thickness = np.ptp(slab.positions[:, 2])
     assert 9 - 1e-6 <= thickness < 9 + 2 * 5.64
-    assert slab.cell[2, 2] - thickness == pytest.approx(2 * crystal_defects.VACUUM)
+    assert slab.cell[2, 2] - thickness == pytest.approx(2 * defect_energies.VACUUM)
     # inside, all atoms have their six neighbours
     counts = np.bincount(neighbor_list("i", slab, 2.9), minlength=len(slab))
     heights = slab.positions[:, 2]
@@ -148,9 +148,9 @@ def crystal_that_gains_by_breaking():
 
 
 def test_atoms_that_do_not_come_to_rest_are_told(tmp_path, monkeypatch):
-    relax = crystal_defects.relax_positions
+    relax = defect_energies.relax_positions
     monkeypatch.setattr(
-        crystal_defects, "relax_positions", lambda *args, **kwargs: relax(*args, **kwargs, steps=1)
+        defect_energies, "relax_positions", lambda *args, **kwargs: relax(*args, **kwargs, steps=1)
     )
     content = defects(subject_of(tmp_path, SMALL, potential=EMT()))
     assert levels(content)["The atoms have"] == "doubtful"
@@ -158,7 +158,7 @@ def test_atoms_that_do_not_come_to_rest_are_told(tmp_path, monkeypatch):
 
 
 def test_many_kinds_of_atoms_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(crystal_defects, "MOST_SITES", 0)
+    monkeypatch.setattr(defect_energies, "MOST_SITES", 0)
     content = defects(subject_of(tmp_path, SMALL, potential=EMT()))
     assert "Vacancies were left out" in content.judgements[-1].sentence
     assert "vacancy" not in values(content)

@@ -16,10 +16,8 @@ from panna.frames.ase_atoms import frame_of_structure
 from panna.frames.neighbours import neighbour_list
 from panna.potential.panna_in import read_potential, write_potential
 from panna.report.level import Level
-from panna.validation.conservation import conservation, read_energies
-from panna.validation.dynamics import Plan, preparation, repeated, starting_structure, widths
-from panna.validation.lammps_box import Box
-from panna.validation.radial import (
+from panna.validation.dynamics.conservation import conservation, read_energies
+from panna.validation.dynamics.radial import (
     BIN,
     BLOCKS,
     difference,
@@ -27,6 +25,8 @@ from panna.validation.radial import (
     radial_distribution,
     read_dump,
 )
+from panna.validation.dynamics.runs import Plan, preparation, repeated, starting_structure, widths
+from panna.validation.lammps.box import Box
 from panna.validation.section import NotPossible
 from panna.validation.sections.nve import nve
 from panna.validation.sections.rdf import rdf

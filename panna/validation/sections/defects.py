@@ -13,8 +13,20 @@ from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
 from panna.report.content import Fact, Table
 from panna.report.level import Level
 from panna.text import listed
-from panna.validation.crystal_defects import MOST_SITES, Relaxed, Vacancies, surface, vacancies
-from panna.validation.of_crystal import NO_REFERENCE, Number, comparison, judge_worst, of_crystal
+from panna.validation.crystals.comparison import (
+    NO_REFERENCE,
+    Number,
+    comparison,
+    judge_worst,
+    of_crystal,
+)
+from panna.validation.crystals.defect_energies import (
+    MOST_SITES,
+    Relaxed,
+    Vacancies,
+    surface,
+    vacancies,
+)
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject
 

@@ -9,8 +9,7 @@ import numpy as np
 from panna.config.validate import elastic_constants
 from panna.report.content import Fact, Table
 from panna.report.level import Level
-from panna.validation.elastic_tensor import ElasticTensor, elastic_tensor
-from panna.validation.of_crystal import (
+from panna.validation.crystals.comparison import (
     NO_REFERENCE,
     Number,
     comparison,
@@ -18,6 +17,7 @@ from panna.validation.of_crystal import (
     judge_worst,
     of_crystal,
 )
+from panna.validation.crystals.elastic_tensor import ElasticTensor, elastic_tensor
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject
 

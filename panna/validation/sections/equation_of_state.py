@@ -6,10 +6,10 @@ from functools import partial
 
 from panna.report.content import Fact, Plot
 from panna.report.level import Level
-from panna.validation.of_crystal import NO_REFERENCE, Number, comparison, facts, of_crystal
+from panna.validation.crystals.comparison import NO_REFERENCE, Number, comparison, facts, of_crystal
+from panna.validation.crystals.volume_curve import VolumeCurve, volume_curve
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject
-from panna.validation.volume_curve import VolumeCurve, volume_curve
 
 ADVICE = "Add cells of this crystal, compressed and expanded, with their energies and stresses."
 

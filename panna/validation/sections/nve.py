@@ -7,8 +7,8 @@ from typing import Any
 
 from panna.report.content import Fact, Plot, Table
 from panna.report.level import Level
-from panna.validation.conservation import Conservation, conservation, read_energies
-from panna.validation.dynamics import (
+from panna.validation.dynamics.conservation import Conservation, conservation, read_energies
+from panna.validation.dynamics.runs import (
     ENERGIES,
     Start,
     outside_percent,
@@ -19,8 +19,8 @@ from panna.validation.dynamics import (
     run_nve,
     starting_structure,
 )
-from panna.validation.lammps import Log
-from panna.validation.lammps_pair import Pair
+from panna.validation.lammps.pair import Pair
+from panna.validation.lammps.program import Log
 from panna.validation.section import Content, Judgement, NotPossible, section
 from panna.validation.subject import Subject
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from panna.report.content import Fact, Plot
 from panna.report.level import Level
-from panna.validation.cells import primitive_cell
-from panna.validation.of_crystal import NO_REFERENCE, of_crystal, require
-from panna.validation.phonon_bands import Bands, Path, bands, path_of
+from panna.validation.crystals.cells import primitive_cell
+from panna.validation.crystals.comparison import NO_REFERENCE, of_crystal, require
+from panna.validation.crystals.phonon_bands import Bands, Path, bands, path_of
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject
 

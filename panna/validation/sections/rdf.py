@@ -13,7 +13,14 @@ from ase.io import iread
 from panna.errors import PannaError
 from panna.report.content import Fact, Plot, Table
 from panna.report.level import Level
-from panna.validation.dynamics import (
+from panna.validation.dynamics.radial import (
+    Radial,
+    difference,
+    expected_noise,
+    radial_distribution,
+    read_dump,
+)
+from panna.validation.dynamics.runs import (
     DUMP,
     MARGIN,
     Start,
@@ -27,16 +34,9 @@ from panna.validation.dynamics import (
     starting_structure,
     widths,
 )
-from panna.validation.lammps import Log
-from panna.validation.lammps_box import Box
-from panna.validation.lammps_pair import Pair
-from panna.validation.radial import (
-    Radial,
-    difference,
-    expected_noise,
-    radial_distribution,
-    read_dump,
-)
+from panna.validation.lammps.box import Box
+from panna.validation.lammps.pair import Pair
+from panna.validation.lammps.program import Log
 from panna.validation.section import Content, Judgement, NotPossible, section
 from panna.validation.subject import Subject, numbers
 

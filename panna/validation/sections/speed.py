@@ -10,7 +10,7 @@ from statistics import median
 from panna.errors import PotentialError
 from panna.report.content import Fact, Table
 from panna.report.level import Level
-from panna.validation.dynamics import (
+from panna.validation.dynamics.runs import (
     pairs,
     repeated,
     run_folder,
@@ -19,9 +19,9 @@ from panna.validation.dynamics import (
     system_lines,
     velocity_line,
 )
-from panna.validation.lammps import Log, run
-from panna.validation.lammps_box import Box
-from panna.validation.lammps_pair import Pair
+from panna.validation.lammps.box import Box
+from panna.validation.lammps.pair import Pair
+from panna.validation.lammps.program import Log, run
 from panna.validation.section import Content, Judgement, section
 from panna.validation.subject import Subject
 

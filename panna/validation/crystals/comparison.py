@@ -12,7 +12,7 @@ from ase import Atoms
 
 from panna.report.content import Fact, Table
 from panna.report.level import Level
-from panna.validation.relax import NotAtRest, relaxed_crystal
+from panna.validation.crystals.relax import NotAtRest, relaxed_crystal
 from panna.validation.section import Content, Judgement, NotPossible
 from panna.validation.subject import Subject
 
@@ -40,7 +40,7 @@ def of_crystal(
     """
     given = subject.crystal
     require("spglib", *modules)
-    from panna.validation.cells import primitive_cell
+    from panna.validation.crystals.cells import primitive_cell
 
     crystal = primitive_cell(given)
 

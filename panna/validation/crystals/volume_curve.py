@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms
 
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
-from panna.validation.cells import conventional_cell
-from panna.validation.relax import NotAtRest, at_rest, calculated
+from panna.validation.crystals.cells import conventional_cell
+from panna.validation.crystals.relax import NotAtRest, at_rest, calculated
 
 POINTS = 25
 FITTED = 0.5  # of the strains: the third order of Birch and Murnaghan is not meant for all

@@ -13,9 +13,9 @@ from ase.io import read
 from panna.errors import FileError
 from panna.frames.ase_atoms import frame_of_structure
 from panna.report.level import Level
-from panna.validation.lammps import Log, run
-from panna.validation.lammps_box import Box, data_file
-from panna.validation.lammps_pair import Pair, panna_pair, reference_pair
+from panna.validation.lammps.box import Box, data_file
+from panna.validation.lammps.pair import Pair, panna_pair, reference_pair
+from panna.validation.lammps.program import Log, run
 from panna.validation.section import Judgement, NotPossible
 from panna.validation.subject import Subject
 

@@ -9,6 +9,9 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 
+from panna.frames.ase_atoms import frame_of_structure
+from panna.frames.writers.box import boxed, lower_triangular
+
 
 @dataclass(frozen=True)
 class Box:
@@ -34,17 +37,9 @@ class Box:
           margin: angstrom of room beyond the atoms, on each side, in directions that are not
             periodic; these become perpendicular to all others.
         """
-        pbc, cell, positions = atoms.pbc, atoms.cell.array.copy(), atoms.positions.copy()
-        # The last right singular vectors span what is perpendicular to all periodic vectors.
-        basis = np.linalg.svd(cell[pbc])[2] if pbc.any() else np.eye(3)
-        for direction, normal in zip(np.flatnonzero(~pbc), basis[pbc.sum() :], strict=True):
-            along = positions @ normal
-            positions += (margin - along.min()) * normal
-            cell[direction] = (np.ptp(along) + 2 * margin) * normal
-        q, r = np.linalg.qr(cell.T)
-        signs = np.sign(np.diag(r))
-        rotation = q * signs
-        return cls(np.tril((r * signs[:, None]).T), positions @ rotation, rotation, pbc.copy())
+        cell, positions = boxed(frame_of_structure(atoms), 2 * margin)
+        cell, rotation = lower_triangular(cell)
+        return cls(cell, positions @ rotation, rotation, atoms.pbc.copy())
 
     @property
     def volume(self) -> float:

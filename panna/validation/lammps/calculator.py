@@ -18,10 +18,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from panna.errors import PotentialError
-from panna.validation import lammps_worker
-from panna.validation.lammps import INSTALL, environment, without_marks
-from panna.validation.lammps_box import Box, data_file
-from panna.validation.lammps_pair import Pair
+from panna.validation.lammps import worker
+from panna.validation.lammps.box import Box, data_file
+from panna.validation.lammps.pair import Pair
+from panna.validation.lammps.program import INSTALL, environment, without_marks
 from panna.validation.section import NotPossible
 
 BAR = 1.6021765e6  # bar in eV/angstrom^3, as LAMMPS has it for units metal
@@ -139,7 +139,7 @@ class _Worker:
     def __init__(self) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, lives with the object
         self._process = subprocess.Popen(
-            [sys.executable, lammps_worker.__file__],
+            [sys.executable, worker.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

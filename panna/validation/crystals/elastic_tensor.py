@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
-from panna.validation.cells import symmetry
-from panna.validation.relax import at_rest
+from panna.validation.crystals.cells import symmetry
+from panna.validation.crystals.relax import at_rest
 
 STEPS = 3  # strains of a pattern: -e, 0, +e
 POSITION_FORCE = 1e-5  # eV/angstrom; stresses of small strains are differences of small numbers

@@ -2,7 +2,7 @@
 
 Reads lists of commands from standard input and answers on standard output, both pickled: a dict
 with energy (eV), forces (n, 3) and pressure (6,) as LAMMPS orders it in bar, or with the error and
-the number of the command. Run as a file, by panna.validation.lammps_calculator.
+the number of the command. Run as a file, by panna.validation.lammps.calculator.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ import pickle
 import sys
 from contextlib import suppress
 from typing import Any
-
-if __name__ == "__main__":
-    # The folder of this file holds a lammps.py that is not the library.
-    sys.path[0:1] = []
 
 ARGUMENTS = ["-log", "none", "-screen", "none", "-nocite"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 
 from panna.text import counted
-from panna.validation.cells import repeats
-from panna.validation.relax import NotAtRest, calculated
+from panna.validation.crystals.cells import repeats
+from panna.validation.crystals.relax import NotAtRest, calculated
 from panna.validation.section import NotPossible
 
 POINTS = 160  # of the path

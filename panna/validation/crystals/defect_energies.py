@@ -11,8 +11,8 @@ import numpy as np
 from ase import Atoms
 
 from panna.potential.calculator import OUTSIDE
-from panna.validation.cells import conventional_cell, repeats, symmetry
-from panna.validation.relax import Rest, calculated, relax_positions
+from panna.validation.crystals.cells import conventional_cell, repeats, symmetry
+from panna.validation.crystals.relax import Rest, calculated, relax_positions
 
 FORCE = 0.01  # eV/angstrom
 RATTLE = 0.05  # angstrom: the atoms round a vacancy may leave the symmetry of the site

@@ -12,7 +12,7 @@ from ase import Atoms
 
 from panna.frames.ase_atoms import frame_of_structure
 from panna.frames.neighbours import neighbour_list
-from panna.validation.lammps_box import Box
+from panna.validation.lammps.box import Box
 
 BIN = 0.025  # angstrom
 BLOCKS = 64  # of a trajectory at most, an even number; halves are told apart by them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase import Atoms
 
-from panna.validation.relax import SYMMETRY
+from panna.validation.crystals.relax import SYMMETRY
 
 
 def primitive_cell(crystal: Atoms) -> Atoms:

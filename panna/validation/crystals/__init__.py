@@ -1,0 +1,1 @@
+"""The crystal at rest, strained, vibrating and cut."""

@@ -1,0 +1,1 @@
+"""Simulations, and what is read from them."""

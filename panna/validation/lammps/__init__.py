@@ -1,0 +1,1 @@
+"""Runs of LAMMPS, and its pair styles as calculators."""
