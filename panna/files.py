@@ -99,6 +99,22 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         raise FileError(f"{os.fspath(path)}: the folder cannot be made ({reason})") from error
 
 
+def check_can_be_written(path: Path) -> None:
+    """Complains before the long work that leads to a file.
+
+    Raises:
+      FileError: the file cannot be written there.
+    """
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; the name of a file is expected")
+    if not path.parent.is_dir():
+        raise FileError(
+            f"{path}: cannot be written, folder {path.parent} does not exist; create it"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{path}: cannot be written, folder {path.parent} is not writable")
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's content, 64 hexadecimal digits.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +16,8 @@ if __name__ == "__main__" and not __package__:
 
 from panna.config.arguments import config_parser
 from panna.console import Progress, say, say_facts, say_notes, table
-from panna.errors import FileError, run_program
-from panna.files import atomic_write
+from panna.errors import run_program
+from panna.files import atomic_write, check_can_be_written
 from panna.text import counted
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _run(argv: list[str] | None) -> int:
     say_notes(config.notices)
     io = config["IO_INFORMATION"]
     page_file = io["report"]
-    _check_output(page_file)
+    check_can_be_written(page_file)
     examples = list_examples(io["test_dir"])
     wanted = [SECTIONS[key] for key in io["sections"] or TITLES]
     subject = _open(config, examples, wanted)
@@ -128,22 +127,6 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     with Progress(len(examples), "predicting", "frames") as progress:
         test = predict(examples, potentials, offsets, progress.advance)
     return Subject(config, folders, potentials, test)
-
-
-def _check_output(path: Path) -> None:
-    """Complain before the long work.
-
-    Raises:
-      FileError: the page cannot be written there.
-    """
-    if path.is_dir():
-        raise FileError(f"{path}: is a folder; the name of a file is expected")
-    if not path.parent.is_dir():
-        raise FileError(
-            f"{path}: cannot be written, folder {path.parent} does not exist; create it"
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path}: cannot be written, folder {path.parent} is not writable")
 
 
 def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -18,8 +17,8 @@ if __name__ == "__main__" and not __package__:
 from panna.config.arguments import program_parser
 from panna.console import Progress, say, say_facts, table
 from panna.doctor.thresholds import Thresholds
-from panna.errors import FileError, run_program
-from panna.files import atomic_write
+from panna.errors import run_program
+from panna.files import atomic_write, check_can_be_written
 from panna.text import counted
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _run(argv: list[str] | None) -> int:
 
     thresholds = Thresholds(**{one.name: getattr(args, one.name) for one in fields(Thresholds)})
     page_file, numbers_file = args.output, args.output.with_suffix(".json")
-    _check_output(page_file)
+    check_can_be_written(page_file)
     examples = list_examples(args.input)
     _say_plan(examples, page_file, numbers_file)
     collector = Collector(examples, thresholds.step)
@@ -110,22 +109,6 @@ def _positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
-
-
-def _check_output(path: Path) -> None:
-    """Complain before the long work.
-
-    Raises:
-      FileError: the page cannot be written there.
-    """
-    if path.is_dir():
-        raise FileError(f"{path}: is a folder; the name of a file is expected")
-    if not path.parent.is_dir():
-        raise FileError(
-            f"{path}: cannot be written, folder {path.parent} does not exist; create it"
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path}: cannot be written, folder {path.parent} is not writable")
 
 
 def _say_plan(examples: Listing, page_file: Path, numbers_file: Path) -> None:
