@@ -38,7 +38,9 @@ def data(tmp_path_factory):
 
 
 def run(ini) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", PROGRAM, str(ini)], capture_output=True, text=True)
+    command = [sys.executable, "-c", PROGRAM, str(ini)]
+    # Not in the checkout: the installed package is tested.
+    return subprocess.run(command, cwd=ini.parent, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("forces_cost", [0.0, 1.0])
