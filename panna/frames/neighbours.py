@@ -147,18 +147,18 @@ def _search_radius(box: np.ndarray, cutoff: float) -> float:
     proportion, counts zero cells along the short side of a flat or thin box and ends the process
     with a division by zero.
     """
-    widths = _widths(box)
+    across = widths(box)
     radius = cutoff
     while True:
-        cells = np.maximum(widths / radius, 1.0)
+        cells = np.maximum(across / radius, 1.0)
         shrink = np.cbrt(MOST_CELLS / np.prod(cells))
         if shrink >= 1.0 or cells.min() * shrink > 2.0:
             return radius
         radius *= 1.1
 
 
-def _widths(vectors: np.ndarray) -> np.ndarray:
-    """(k,) distances between the faces of the cell that (k, 3) vectors span."""
+def widths(vectors: np.ndarray) -> np.ndarray:
+    """(k,) distances between opposite faces of the cell that (k, 3) vectors span."""
     if len(vectors) == 0:
         return np.zeros(0)
     inverse = np.linalg.inv(vectors) if len(vectors) == 3 else np.linalg.pinv(vectors)
@@ -166,7 +166,7 @@ def _widths(vectors: np.ndarray) -> np.ndarray:
 
 
 def _check_images(frame: Frame, cutoff: float) -> None:
-    images = np.prod(2.0 * np.ceil(cutoff / _widths(frame.cell[frame.pbc])) + 1.0)
+    images = np.prod(2.0 * np.ceil(cutoff / widths(frame.cell[frame.pbc])) + 1.0)
     if images * frame.n_atoms > MOST_IMAGES and images > 1000:
         raise FrameError(
             f"{_where(frame)}the cell {frame.cell.tolist()} angstrom is so small that a "

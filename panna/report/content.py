@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -33,3 +35,13 @@ class Plot:
 
     svg: str
     caption: str
+
+
+def known(value: float) -> float | None:
+    """A number for the JSON file, which has no nan; None if it is not finite."""
+    return float(value) if np.isfinite(value) else None
+
+
+def numbers(values: np.ndarray) -> list[float | None]:
+    """The same of an array (n,)."""
+    return [known(value) for value in values.tolist()]

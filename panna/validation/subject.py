@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
@@ -64,6 +63,11 @@ class Subject:
         Raises:
           ConfigError: it cannot be read.
         """
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> Calculator | None:
+        # One for all sections: the first calculation with LAMMPS starts a process.
         return reference_calculator(self.config, self.species)
 
     @property
@@ -132,8 +136,3 @@ def open_potentials(config: Config) -> tuple[list[Path], list[core.Potential]]:
                 f"{', '.join(first.species)}, and the members of a committee have the same"
             )
     return folders, potentials
-
-
-def numbers(values: np.ndarray) -> list:
-    """Numbers of an array (n,) for the JSON file, which has no nan."""
-    return [None if np.isnan(x) else x for x in values.tolist()]

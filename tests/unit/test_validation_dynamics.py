@@ -13,7 +13,7 @@ from silicon_cases import CRYSTAL, SILICON, SW, subject_of
 
 from panna.errors import ConfigError
 from panna.frames.ase_atoms import frame_of_structure
-from panna.frames.neighbours import neighbour_list
+from panna.frames.neighbours import neighbour_list, widths
 from panna.potential.panna_in import read_potential, write_potential
 from panna.report.level import Level
 from panna.validation.dynamics.conservation import conservation, read_energies
@@ -25,7 +25,7 @@ from panna.validation.dynamics.radial import (
     radial_distribution,
     read_dump,
 )
-from panna.validation.dynamics.runs import Plan, preparation, repeated, starting_structure, widths
+from panna.validation.dynamics.runs import Plan, preparation, repeated, starting_structure
 from panna.validation.lammps.box import Box
 from panna.validation.section import NotPossible
 from panna.validation.sections.nve import nve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase import Atoms
 
+from panna.frames.neighbours import widths
 from panna.validation.crystals.relax import SYMMETRY
 
 
@@ -26,15 +27,6 @@ def symmetry(crystal: Atoms):
     found = spglib.get_symmetry_dataset(_spglib_cell(crystal), symprec=SYMMETRY)
     assert found is not None  # the identity is always found unless atoms coincide
     return found
-
-
-def widths(cell: np.ndarray) -> np.ndarray:
-    """(3,) angstrom, distances between opposite faces.
-
-    Args:
-      cell: (3, 3), vectors as rows.
-    """
-    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
 def repeats(crystal: Atoms, length: float) -> tuple[int, int, int]:

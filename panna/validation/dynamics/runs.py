@@ -12,6 +12,7 @@ from ase.io import read
 
 from panna.errors import FileError
 from panna.frames.ase_atoms import frame_of_structure
+from panna.frames.neighbours import widths
 from panna.report.level import Level
 from panna.validation.lammps.box import Box, data_file
 from panna.validation.lammps.pair import Pair, panna_pair, reference_pair
@@ -117,11 +118,6 @@ def check_species(subject: Subject, key: str, atoms: Atoms) -> None:
             "MD", key,
             f"species {', '.join(unknown)} found; the potential has {', '.join(subject.species)}",
         )  # fmt: skip
-
-
-def widths(cell: np.ndarray) -> np.ndarray:
-    """(3,) distances between opposite faces of a cell (3, 3)."""
-    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
 def repeated(atoms: Atoms, least: int, width: float) -> Atoms:

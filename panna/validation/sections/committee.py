@@ -8,7 +8,7 @@ from dataclasses import replace
 from panna.evaluation.committee import Calibration
 from panna.evaluation.frame_spread import FrameSpread, by_spread, calibration, energy_shift, panels
 from panna.evaluation.spread_plot import Panel, figure_of_spread
-from panna.report.content import Fact, Plot, Table
+from panna.report.content import Fact, Plot, Table, known
 from panna.report.level import Level
 from panna.report.svg import svg
 from panna.text import listed
@@ -84,16 +84,12 @@ def _table(subject: Subject, ranked: Sequence[FrameSpread]) -> Table:
     groups = dict(zip(subject.test.names, subject.test.groups.tolist(), strict=True))
     rows = [
         [f.name, groups[f.name] or "(none)", f.force_std_max, f"{f.symbol} {f.atom + 1}",
-         f.force_std, _known(f.force_error), 1e3 * f.energy_std, _known(1e3 * f.energy_error)]
+         f.force_std, known(f.force_error), 1e3 * f.energy_std, known(1e3 * f.energy_error)]
         for f in ranked[:WORST]
     ]  # fmt: skip
     headers = ["frame", "group", "largest spread of a force (eV/Å)", "atom", "spread (eV/Å)",
                "error (eV/Å)", "energy spread (meV/atom)", "energy error (meV/atom)"]  # fmt: skip
     return Table("largest", "Frames of largest spread: candidates to compute next", headers, rows)
-
-
-def _known(value: float) -> float | None:
-    return value if value == value else None
 
 
 def _plots(frames: Sequence[FrameSpread]) -> list[Plot]:
@@ -174,8 +170,8 @@ def _row(frame: FrameSpread) -> dict:
     return {
         "name": frame.name,
         "energy_std_eV_per_atom": frame.energy_std,
-        "energy_error_eV_per_atom": _known(frame.energy_error),
+        "energy_error_eV_per_atom": known(frame.energy_error),
         "force_std_rms_eV_per_angstrom": frame.force_std,
-        "force_error_rms_eV_per_angstrom": _known(frame.force_error),
+        "force_error_rms_eV_per_angstrom": known(frame.force_error),
         "force_std_max_eV_per_angstrom": frame.force_std_max,
     }

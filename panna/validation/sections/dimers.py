@@ -12,12 +12,12 @@ from panna.errors import PannaError
 from panna.frames.example_file import read_example
 from panna.frames.frame import Frame
 from panna.frames.neighbours import neighbour_list
-from panna.report.content import Fact, Plot, Table
+from panna.report.content import Fact, Plot, Table, numbers
 from panna.report.svg import COLOURS, figure_of, svg
 from panna.validation.dimers import UNREACHABLE, Dimer, Fall, distances_of, fall_inwards, scan
 from panna.validation.frames import frames_of_test, training_files
 from panna.validation.section import Content, Judgement, section
-from panna.validation.subject import Subject, numbers
+from panna.validation.subject import Subject
 
 MOST_FRAMES = 5_000  # of the training set, that are looked at for short distances
 COMPARED = 5.0  # eV; a reference above it does not matter

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from panna.evaluation.errors import Spread
-from panna.report.content import Fact, Plot, Table
+from panna.report.content import Fact, Plot, Table, known, numbers
 from panna.report.level import Level
 from panna.report.svg import COLOURS, figure_of, svg
 from panna.validation.parity import parity_plot
 from panna.validation.section import Content, Judgement, section
-from panna.validation.subject import Subject, numbers
+from panna.validation.subject import Subject
 from panna.validation.test_set import TestSet
 
 WORST = 20  # frames
@@ -138,14 +138,10 @@ def _worst_rows(test: TestSet) -> list[list]:
     scaled = [values / (_rms(values) or 1.0) for values in (energy, force)]
     worst = np.argsort(-np.nanmax([*scaled, np.zeros(len(test))], axis=0), kind="stable")[:WORST]
     return [
-        [test.names[k], str(test.groups[k]) or "(none)", _number(1e3 * test.energy_errors[k]),
-         _number(force[k])]
+        [test.names[k], str(test.groups[k]) or "(none)", known(1e3 * test.energy_errors[k]),
+         known(force[k])]
         for k in worst
     ]  # fmt: skip
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _plots(subject: Subject, angles: np.ndarray) -> list[Plot]:
@@ -202,14 +198,14 @@ def _force_groups(test: TestSet) -> Plot | None:
 
 
 def _angle_plot(test: TestSet, angles: np.ndarray) -> Plot | None:
-    known = np.isfinite(angles)
-    if not known.any():
+    strong = np.isfinite(angles)
+    if not strong.any():
         return None
 
     def draw():
         figure = figure_of(7.2, 2.6)
         axes = figure.subplots()
-        axes.hist(angles[known], bins=90, color=COLOURS[0], log=True)
+        axes.hist(angles[strong], bins=90, color=COLOURS[0], log=True)
         axes.set(xlabel="angle between predicted and reference force (°)", ylabel="atoms", xlim=0)
         return figure
 

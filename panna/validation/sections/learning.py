@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from panna.errors import PannaError
-from panna.report.content import Fact, Plot, Table
+from panna.report.content import Fact, Plot, Table, numbers
 from panna.report.level import Level
 from panna.report.svg import svg
 from panna.training.history import TRAIN, VALIDATION, History, find_tables, labels_of, read_history
 from panna.training.history_plot import DEFAULT, figure_of_panels, panels
 from panna.validation.course import ENERGY, FEWEST, FORCE, overfitting, still_falling
 from panna.validation.section import Content, Judgement, NotPossible, section
-from panna.validation.subject import Subject, numbers
+from panna.validation.subject import Subject
 
 WANTED = "give [IO_INFORMATION] train_dir, the folder of the training"
 OVERFIT = (

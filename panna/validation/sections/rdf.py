@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.io import iread
 
 from panna.errors import PannaError
-from panna.report.content import Fact, Plot, Table
+from panna.frames.neighbours import widths
+from panna.report.content import Fact, Plot, Table, numbers
 from panna.report.level import Level
 from panna.validation.dynamics.radial import (
     Radial,
@@ -32,13 +33,12 @@ from panna.validation.dynamics.runs import (
     run_judgements,
     run_nvt,
     starting_structure,
-    widths,
 )
 from panna.validation.lammps.box import Box
 from panna.validation.lammps.pair import Pair
 from panna.validation.lammps.program import Log
 from panna.validation.section import Content, Judgement, NotPossible, section
-from panna.validation.subject import Subject, numbers
+from panna.validation.subject import Subject
 
 FARTHEST = 8.0  # angstrom
 FRAMES = 500  # of a run
