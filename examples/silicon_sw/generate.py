@@ -6,9 +6,9 @@ Each run gives 15 frames of 216 atoms, 76 fs apart: solids from 1 to 2500 K, liq
 5000 K, and solids at 0.90 to 1.10 of the volume. Whole runs go into the training or the test set,
 so that no test frame is the neighbour in time of a training frame.
 
-A tenth as many runs more, for the training set only, are cold solids under small strains, another
-one in every frame. The paper has none; without them the elastic constants of a network are as good
-as chance wants them.
+Three tenths as many frames more, for the training set only, are crystals under small strains with
+atoms a little displaced. The paper has none; without them the elastic constants of a network are as
+good as chance wants them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
@@ -32,6 +33,7 @@ FRAMES = 15  # of a run
 BETWEEN = 200  # steps
 BOX = 16.053  # angstrom, of 3 x 3 x 3 cells
 STRAIN = 0.02  # largest
+DISPLACEMENT = 0.03  # angstrom, largest standard deviation of the atoms of strained crystals
 BAR = 6.241509074e-7  # eV/angstrom^3
 SCRIPT = """
 units metal
@@ -65,7 +67,7 @@ def plan(number: int, runs: int, seed: int) -> dict[str, object]:
     """Kind, temperature and box of a run: nine tenths solids and liquids, the rest strained."""
     rng = np.random.default_rng([seed, number])
     if number >= runs:
-        return dict(group="strained", temperature=rng.uniform(1, 300), box=BOX)
+        return dict(group="strained", temperature=0, box=BOX)
     place = number / runs
     if place < 0.45:
         return dict(group="solid", temperature=rng.uniform(1, 2500), box=BOX)
@@ -98,29 +100,35 @@ def simulate(number: int, runs: int, seed: int) -> list[Atoms]:
     )  # fmt: skip
     if liquid:
         engine.commands_string(MELT.format(temperature=temperature, seed=random))
-    engine.command("run 2000")
+    strained = what["group"] == "strained"
+    engine.command("change_box all triclinic" if strained else "run 2000")
     frames = []
     rng = np.random.default_rng([seed, number, 1])
-    if what["group"] == "strained":
-        engine.command("change_box all triclinic")
     for _ in range(FRAMES):
-        if what["group"] == "strained":
-            engine.command(strain_command(rng))
-        engine.command(f"run {BETWEEN}")
+        if strained:
+            strain(engine, rng)
+        engine.command("run 0" if strained else f"run {BETWEEN}")
         frames.append(snapshot(engine, what))
     engine.close()
     return frames
 
 
-def strain_command(rng: np.random.Generator) -> str:
-    """The cube with a small strain of all six components; the atoms go along."""
+def strain(engine, rng: np.random.Generator) -> None:
+    """A small strain of all six components of the perfect crystal, and displaced atoms."""
     sides = BOX * (1 + rng.uniform(-STRAIN, STRAIN, 3))
     tilts = BOX * 2 * rng.uniform(-STRAIN, STRAIN, 3)
     words = [f"{axis} final 0 {side:.6f}" for axis, side in zip("xyz", sides, strict=True)]
     words += [
         f"{name} final {tilt:.6f}" for name, tilt in zip(("xy", "xz", "yz"), tilts, strict=True)
     ]
-    return f"change_box all {' '.join(words)} remap units box"
+    engine.command(f"change_box all {' '.join(words)} units box")
+    # In LAMMPS the first vector of a cell lies on x, the second one in the plane of x and y.
+    cell = np.array([[sides[0], 0, 0], [tilts[0], sides[1], 0], [tilts[1], tilts[2], sides[2]]])
+    crystal = bulk("Si", "diamond", BOX / 3, cubic=True).repeat(3)
+    positions = crystal.get_scaled_positions() @ cell
+    positions += rng.normal(scale=rng.uniform(0, DISPLACEMENT), size=positions.shape)
+    identities = engine.numpy.extract_atom("id")[: len(crystal)]
+    engine.numpy.extract_atom("x")[: len(crystal)] = positions[identities - 1]
 
 
 def snapshot(engine, what: dict[str, object]) -> Atoms:
@@ -146,13 +154,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Frames of Stillinger-Weber silicon.")
     parser.add_argument("output", type=Path)
     parser.add_argument(
-        "--runs", type=int, default=134, help="15 frames each, and a tenth more; default 134"
+        "--runs",
+        type=int,
+        default=134,
+        help="15 frames each, one in five for the test; default 134",
     )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.runs < 5:
+        parser.error(f"--runs {args.runs} found, 5 or more expected: every fifth is for the test")
     args.output.mkdir(parents=True, exist_ok=True)
-    runs = range(args.runs + args.runs // 10)
+    runs = range(args.runs + 3 * args.runs // 10)
     say(f"{len(runs)} runs of 216 Si atoms, {FRAMES} frames each")
     found: list[list[Atoms]] = []
     one = partial(simulate, runs=args.runs, seed=args.seed)

@@ -37,3 +37,4 @@ for network in ${*:-ours}; do
     )
 done
 python table.py
+python figures.py

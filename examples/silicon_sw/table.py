@@ -86,7 +86,7 @@ def main() -> int:
     with atomic_write(Path("results/table.txt")) as file:
         file.write(text + "\n")
     pages = ", ".join(f"results/{name}/validation.html" for name in columns)
-    say(f"\nWritten to results/table.txt; figures 5 to 8 for these networks: {pages}")
+    say(f"\nWritten to results/table.txt; all about these networks: {pages}")
     return 0
 
 
