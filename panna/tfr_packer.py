@@ -47,7 +47,7 @@ def _run(argv: list[str] | None) -> int:
     config = read_config(args.config, TFR)
     # Imported here so that --help and mistakes in the ini file are answered at once.
     from panna.storage.pack import adopt, make_plan, records_of
-    from panna.storage.require_tensorflow import require_tensorflow
+    from panna.storage.require_tensorflow import import_tensorflow, require_tensorflow
 
     require_tensorflow("writing TFRecord files")
     packing = _packing(config)
@@ -57,7 +57,7 @@ def _run(argv: list[str] | None) -> int:
     adopt(plan)
     _say_plan(config, plan, todo)
     if todo:
-        # TensorFlow takes seconds to start.
+        import_tensorflow()  # takes seconds
         from panna.storage.tfrecord import write_tfrecord
 
         sparse = packing.derivatives == "sparse"

@@ -26,6 +26,11 @@ for network in ${*:-ours}; do
         panna_gvect_calculator --config gvect.ini
         step "$network: packing, with a twentieth of the frames for validation"
         panna_tfr_packer --config tfr.ini
+        if [ -e first.ini ]; then
+            step "$network: first training"
+            panna_train --config first.ini
+            panna_extract_weights --config extract_first.ini
+        fi
         step "$network: training"
         panna_train --config train.ini
         step "$network: errors on the test set, simulations that training has not seen"

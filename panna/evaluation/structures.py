@@ -17,7 +17,7 @@ from panna.frames.neighbours import species_indices
 from panna.storage.bin_file import list_bins, read_bin
 from panna.storage.record import DescriptorRecord
 from panna.storage.record_index import RecordIndex, list_tfrecords
-from panna.storage.require_tensorflow import require_tensorflow
+from panna.storage.require_tensorflow import import_tensorflow, require_tensorflow
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class StructureSet:
 
     def _read_tfrecords(self) -> Iterator[Structure]:
         require_tensorflow("example_format = TFR (not single_files or examples)")
+        import_tensorflow()
         from panna.storage.tfrecord import read_tfrecord
 
         wanted, number = set(self.chosen.tolist()), 0

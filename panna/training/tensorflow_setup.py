@@ -6,7 +6,7 @@ import os
 
 from panna.config.reader import Config
 from panna.errors import TrainingError
-from panna.storage.require_tensorflow import require_tensorflow
+from panna.storage.require_tensorflow import import_tensorflow, require_tensorflow
 
 
 def prepare_tensorflow(
@@ -34,6 +34,7 @@ def prepare_tensorflow(
     if debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
     require_tensorflow("training", "tensorboard")
+    import_tensorflow()
     import tensorflow as tf
 
     if not debug:
@@ -68,6 +69,7 @@ def count_gpus(config: Config) -> int:
     if config["PARALLELIZATION"]["device"] in ("cpu", "tpu"):
         return 0
     require_tensorflow("training", "tensorboard")
+    import_tensorflow()
     import tensorflow as tf
 
     return len(tf.config.list_physical_devices("GPU"))

@@ -22,7 +22,8 @@ from panna.validation.lammps.pair import Pair
 EXAMPLE = Path(__file__).parents[2] / "examples" / "silicon_sw"
 SCRIPTS = ("generate", "table", "figures")
 CHAIN = (
-    *(("gvect", gvect_calculator), ("tfr", tfr_packer), ("train", train)),
+    *(("gvect", gvect_calculator), ("tfr", tfr_packer)),
+    *(("first", train), ("extract_first", extract_weights), ("train", train)),
     *(("evaluate", evaluate), ("extract", extract_weights), ("validate", validate)),
 )
 
