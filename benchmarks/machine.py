@@ -11,16 +11,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from panna import core
+
 
 def header(*packages: str) -> str:
-    """Lines that name the processor, the versions of `packages` and the command."""
+    """Lines that name the processor, the core's instruction set, versions and the command."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo") as file:
             model = next(line.split(":")[1].strip() for line in file if "model name" in line)
     except (OSError, StopIteration):
         pass
-    lines = [f"machine: {model}, {os.cpu_count()} cores, {platform.system()}"]
+    lines = [f"machine: {model}, {core.isa()}, {os.cpu_count()} cores, {platform.system()}"]
     found = [f"python {platform.python_version()}"]
     for package in packages:
         try:
