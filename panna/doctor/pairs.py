@@ -5,21 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
 
 from panna.frames.frame import Frame
 from panna.frames.neighbours import NeighbourList, neighbour_list
+from panna.frames.radii import radii_sum
 
 RADIUS = 6.0  # angstrom, how far distances are looked at
 WIDTH = 0.02  # angstrom, of a bin
 BINS = round(RADIUS / WIDTH)
 
 Pair = tuple[str, str]  # in alphabetical order
-
-
-def radii_sum(pair: Pair) -> float:
-    """Sum of the covalent radii in angstrom."""
-    return float(sum(covalent_radii[atomic_numbers[symbol]] for symbol in pair))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ from textwrap import shorten
 import numpy as np
 
 from panna.doctor.checks.runs import steps_of_runs
-from panna.doctor.pairs import radii_sum
 from panna.doctor.runs import slope
 from panna.doctor.statistics import FORCE_BINS, Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.frames.radii import radii_sum
 from panna.report.svg import COLOURS, MARKERS, OTHERS, figure_of, svg
 
 MANY = 2000  # points; more are put into the SVG as an image

@@ -10,10 +10,10 @@ import numpy as np
 from panna.doctor import plots
 from panna.doctor.checks.energies import SMALLEST_LOT, energy_lots
 from panna.doctor.checks.runs import steps_of_runs
-from panna.doctor.pairs import radii_sum
 from panna.doctor.runs import slope
 from panna.doctor.statistics import U_PER_ANGSTROM3_IN_G_PER_CM3, Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.frames.radii import radii_sum
 from panna.report.content import Fact, Table
 
 Described = tuple[list[Fact], list[Table]]

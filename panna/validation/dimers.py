@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from panna.doctor.pairs import radii_sum
+from panna.frames.radii import radii_sum
 
 BONDING = 0.7, 2.0  # times the sum of the covalent radii, where a minimum may be a bond
 UNREACHABLE = 20.0  # eV above the start of a walk; no atom of a simulation climbs so high

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from panna.doctor.findings import Finding, Found, check, of_frames
-from panna.doctor.pairs import radii_sum
 from panna.doctor.statistics import Statistics
 from panna.doctor.thresholds import Thresholds
+from panna.frames.radii import radii_sum
 from panna.frames.survey import SHORTEST_DISTANCE
 from panna.report.level import Level
 
