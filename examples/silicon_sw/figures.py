@@ -56,7 +56,8 @@ def conservation(axes, reports: dict[str, dict], temperature: float) -> None:
         for run in sections["nve"]["data"]["runs"]:
             of = "potential" if run["of"] == "potential" else "reference"
             if run["temperature_K"] == temperature and of in styles:
-                axes.plot(run["time_ps"], run["energy_meV_per_atom"], **styles[of])
+                style = styles[of] | {"linestyle": "-", "linewidth": 0.7}
+                axes.plot(run["time_ps"], run["energy_meV_per_atom"], **style)
     axes.set(xlabel="time (ps)", ylabel="total energy (meV/atom)")
     axes.set(title=f"6  constant energy, {temperature:g} K")
 
