@@ -18,5 +18,5 @@ set -euo pipefail
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
 
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | paste -sd,)
-srun --kill-on-bad-exit=0 panna_train --config "${1:-train.ini}" \
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=0 panna_train --config "${1:-train.ini}" \
     --list_of_nodes "$nodes" --parameter_servers 1 --task_index_variable SLURM_PROCID

@@ -8,9 +8,9 @@ so that no test frame is the neighbour in time of a training frame.
 
 For the training set only there are more frames, which the paper does not have. Three tenths as
 many are crystals under small strains with atoms a little displaced; without them the elastic
-constants of a network are as good as chance wants them. A twentieth are liquids of 10000 to 20000 K;
-without them a network does not know that atoms repel each other at distances which are rare at
-5000 K, and two of them may fuse while a crystal is molten.
+constants of a network are as good as chance wants them. A twentieth are liquids of 10000 to
+20000 K; without them a network does not know that atoms repel each other at distances which are
+rare at 5000 K, and two of them may fuse while a crystal is molten.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panna.errors import FrameError
+from panna.extras import require
 from panna.frames.text_lines import READ_ERRORS, damaged, open_data
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def parts(path: Path, root: str, drop: Collection[str] = ()) -> Iterator[tuple[E
     Yields:
       The child, and how many bytes of the file have been read.
     Raises:
+      MissingPackage: lxml is not installed.
       FrameError: not XML, cut off, of another root, or with a document type declaration.
     """
+    require("lxml", "tools", "reading XML")
     from lxml import etree
 
     try:

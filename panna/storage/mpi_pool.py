@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from panna.errors import StorageError
+from panna.extras import pip_install
 
 # (number of ranks, own rank) in the environment that launchers set: MPICH and Intel MPI, Open MPI,
 # Slurm's srun with PMIx.
@@ -55,7 +56,7 @@ def mpi_pool() -> Iterator[MpiPool | None]:
     except ImportError as error:
         raise StorageError(
             f"started by mpiexec on {size} ranks, but mpi4py is not installed ({error}); "
-            "pip install 'panna[mpi]', or start the program without mpiexec"
+            f"{pip_install('mpi')}, or start the program without mpiexec"
         ) from error
     found = MPI.COMM_WORLD.Get_size()
     if found != size:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from panna.errors import StorageError
+from panna.extras import pip_install
 
 # What TensorFlow says while it is imported, whatever the level of its messages is.
 CHATTER = (b"WARNING: All log messages before absl::InitializeLog", b"I0000 ")
@@ -28,8 +29,8 @@ def require_tensorflow(purpose: str, *others: str) -> None:
     for name in ("tensorflow", *others):
         if importlib.util.find_spec(name) is None:
             raise StorageError(
-                f"{name} is not installed, {purpose} needs it; pip install 'panna[cpu]', or "
-                "'panna[gpu]' for NVIDIA GPUs"
+                f"{name} is not installed, {purpose} needs it; {pip_install('cpu')}, "
+                "or with gpu in place of cpu for NVIDIA GPUs"
             )
     # Errors of its C++ part are shown, information and warnings are not.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

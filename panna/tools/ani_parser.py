@@ -15,6 +15,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from panna.errors import FrameError
+from panna.extras import require
 from panna.formats.configuration import Configuration, Remark, Unusable
 from panna.text import listed
 from panna.tools.parsing import Reader, run_parser
@@ -123,6 +124,7 @@ class AniHdf5(Reader):
 
     def read(self, path: Path) -> Iterator[Configuration | Unusable | Remark]:
         """All conformations of a molecule, then the next; a block of them is in memory."""
+        require("h5py", "tools", "reading HDF5 files")
         import h5py
 
         try:

@@ -6,6 +6,7 @@ import os
 
 from panna.config.reader import Config
 from panna.errors import TrainingError
+from panna.extras import pip_install
 from panna.storage.require_tensorflow import import_tensorflow, require_tensorflow
 
 
@@ -106,8 +107,8 @@ def _choose_device(wanted: str, local_rank: int) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "gpu" and not gpus:
         raise TrainingError(
-            "device = gpu: TensorFlow finds no GPU here; install 'panna[gpu]' where there is one, "
-            "or use device = auto"
+            "device = gpu: TensorFlow finds no GPU here; where there is one, "
+            f"{pip_install('gpu')}, or use device = auto"
         )
     if wanted == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")

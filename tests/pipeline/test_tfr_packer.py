@@ -320,7 +320,7 @@ def test_a_folder_without_bin_files_is_an_error(run, folder):
 def test_without_tensorflow_the_program_says_what_to_install(run, folder, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code, _, err = run()
-    assert code == 2 and "pip install 'panna[cpu]'" in err
+    assert code == 2 and "pip install '.[cpu]'" in err
     assert not (folder / "tfr").exists()
 
 

@@ -245,6 +245,6 @@ def test_missing_tensorflow_is_explained(missing, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == missing else find(name)
     )
-    message = rf"{missing} is not installed.*pip install 'panna\[cpu\]'"
+    message = rf"{missing} is not installed.*pip install '\.\[cpu\]'"
     with pytest.raises(StorageError, match=message):
         prepare_tensorflow()

