@@ -130,7 +130,8 @@ def _properties(found: Evaluation, volume: float) -> dict[str, Any]:
 def _mean_and_spread(members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means of all properties, and the standard deviations of those that have one."""
     results: dict[str, Any] = {}
-    for name in members[0]:
+    # Members may differ in whether they know the range of their training set.
+    for name in dict.fromkeys(name for member in members for name in member):
         values = np.stack([member[name] for member in members if name in member])
         results[name] = values.max(axis=0) if name == OUTSIDE else values.mean(axis=0)
         if name in WITH_SPREAD:

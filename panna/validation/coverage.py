@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
 from panna.descriptors.evaluate import compute
 from panna.descriptors.parameters import DescriptorParameters
@@ -141,6 +140,15 @@ class Cover:
         """(n,) to the nearest atom of the sample."""
         return self.tree.query(coordinates)[0]
 
+    def distances_to(self, others: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+        """(n,) to the nearest of the descriptors `others`, (k, g); infinite if all are too far.
+
+        Too far to cover an atom: what lies beyond that need not be looked at, which makes this
+        much faster than to find the nearest one wherever it is.
+        """
+        reach = max(FACTOR * self.limit, SAME)
+        return cKDTree(self.coordinates(others)).query(coordinates, distance_upper_bound=reach)[0]
+
     def ratios(self, distances: np.ndarray) -> np.ndarray:
         """(n,) distances over the limit; infinite beyond a limit of zero."""
         same = distances <= SAME
@@ -173,8 +181,3 @@ def _nearest_of_others(
         open_ones = open_ones[~np.isfinite(found[open_ones])]
         count *= 4
     return found
-
-
-def nearer(cover: Cover, coordinates: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n,) distances of n points to the nearest one of other descriptors, (k, g)."""
-    return cdist(coordinates, cover.coordinates(others)).min(1)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from panna.descriptors.parameters import DescriptorParameters
 from panna.listing import Listing
-from panna.validation.coverage import FACTOR, Cover, Sample, describe, described_files, nearer
+from panna.validation.coverage import FACTOR, Cover, Sample, describe, described_files
 from panna.validation.frames import frames_of_test
 from panna.validation.section import NotPossible
 from panna.validation.subject import Subject
 
 MOST_FRAMES = 5_000  # of the training set, that the sample is taken from
 MOST_AGAIN = 20_000  # more, in which a neighbour of atoms without one is looked for
-MOST_ALONE = 2_000  # such atoms
+BLOCK = 20_000  # atoms of the training set at a time
 
 
 @dataclass
@@ -24,7 +24,8 @@ class Measured:
     """The test set, N atoms, beside the training set.
 
     covers: by the number of the species; None of a species that the training set does not have.
-    ratios: (N,) distance to the nearest training atom over the limit of its species.
+    ratios: (N,) distance to the nearest training atom over the limit of its species; where this
+      is more than FACTOR, to the nearest one of the sample.
     planes: (N, 2) coordinates along the first two principal axes, nan without a cover.
     frames, atoms: of the training set, that were used. files: how many there are.
     again: frames in which neighbours of atoms that seemed uncovered were looked for.
@@ -58,7 +59,11 @@ def measure(subject: Subject, files: Listing, parameters: DescriptorParameters) 
     count = len(test.species)
     ratios, planes = np.full(count, np.inf), np.full((count, 2), np.nan)
     first = 0
-    alone: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {s: [] for s in covers}
+    beyond = frames + len(unreadable) < len(files)
+    # Places and coordinates of atoms without a neighbour, where there are atoms beside the sample.
+    alone: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {
+        s: [] for s, cover in covers.items() if cover and (beyond or not cover.complete)
+    }
     for frame in frames_of_test(subject):
         species, descriptors = describe(parameters, frame)
         for s in np.unique(species):
@@ -71,7 +76,7 @@ def measure(subject: Subject, files: Listing, parameters: DescriptorParameters) 
             planes[places] = coordinates[:, :2]
             ratios[places] = cover.ratios(cover.distances(coordinates))
             far = ratios[places] > FACTOR
-            if far.any() and sum(len(p) for p, _ in alone[int(s)]) < MOST_ALONE:
+            if far.any() and int(s) in alone:
                 alone[int(s)].append((places[far], coordinates[far]))
         first += len(species)
     found = Measured(covers, ratios, planes, len(files), frames, unreadable=unreadable)
@@ -114,30 +119,48 @@ def _look_again(
 
     A rare kind of environment may be missing in a sample.
     """
-    left: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-    for s, parts in alone.items():
-        cover = found.covers[s]
-        if cover is None or not parts:
-            continue
-        if not cover.complete or found.frames + len(found.unreadable) < len(files):
-            places, coordinates = (np.concatenate(column) for column in zip(*parts, strict=True))
-            left[s] = places, coordinates, cover.distances(coordinates)
+    left = {
+        s: tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        for s, parts in alone.items()
+        if parts
+    }
     if not left:
         return
     some = files.select(np.arange(min(len(files), MOST_FRAMES + MOST_AGAIN)))
-    for numbers, descriptors in described_files(parameters, some, []):
-        found.again += 1
-        for s, (places, coordinates, distances) in list(left.items()):
+    for frames, numbers, descriptors in _blocks(described_files(parameters, some, [])):
+        found.again += frames
+        for s, (places, coordinates) in list(left.items()):
             mine = numbers == s
             if not mine.any():
                 continue
             cover = found.covers[s]
             assert cover is not None
-            distances = np.minimum(distances, nearer(cover, coordinates, descriptors[mine]))
-            found.ratios[places] = cover.ratios(distances)
-            still = found.ratios[places] > FACTOR
-            left[s] = places[still], coordinates[still], distances[still]
+            ratios = cover.ratios(cover.distances_to(descriptors[mine], coordinates))
+            still = ratios > FACTOR
+            found.ratios[places[~still]] = ratios[~still]
+            left[s] = places[still], coordinates[still]
             if not still.any():
                 del left[s]
         if not left:
             return
+
+
+def _blocks(
+    frames: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Species and descriptors of frames, joined to BLOCK atoms or a few more; how many frames."""
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    count = 0
+    for frame in frames:
+        parts.append(frame)
+        count += len(frame[0])
+        if count >= BLOCK:
+            yield _joined(parts)
+            parts, count = [], 0
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[int, np.ndarray, np.ndarray]:
+    numbers, descriptors = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return len(parts), numbers, descriptors

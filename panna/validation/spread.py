@@ -17,9 +17,8 @@ def frame_spreads(test: TestSet, species: Sequence[str]) -> list[FrameSpread]:
     """One for each frame, in the order of the test set, which has standard deviations."""
     assert test.energies_std is not None and test.forces_std is not None
     of_atoms = np.linalg.norm(test.forces_std, axis=1)
-    first = np.searchsorted(test.frame, np.arange(len(test)))
     found = []
-    for k, (start, n) in enumerate(zip(first, test.n_atoms.tolist(), strict=True)):
+    for k, (start, n) in enumerate(zip(test.first_atoms, test.n_atoms.tolist(), strict=True)):
         mine = slice(start, start + n)
         atom, errors = int(np.argmax(of_atoms[mine])), test.force_errors[mine]
         found.append(

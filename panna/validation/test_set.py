@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,7 +29,8 @@ class TestSet:
     offsets: (F,) eV, the reference energies of the atoms in them.
     forces, predicted_forces: (N, 3) eV/angstrom.
     stresses, predicted_stresses: (F, 6) GPa, xx, yy, zz, yz, xz, xy, negative under compression.
-    outside: (N,) components of the descriptor outside the range of the training set, or None.
+    outside: (N,) components of the descriptor outside the range of the training set, the largest
+      number of the members that know their range; None if none does.
     energies_std, forces_std: (F,), (N, 3) standard deviations of a committee, or None.
     unreadable: name of the file and reason.
     """
@@ -57,17 +59,22 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
+    @cached_property
+    def first_atoms(self) -> np.ndarray:
+        """(F,) number of the first atom of each frame."""
+        return np.cumsum(self.n_atoms) - self.n_atoms
+
+    @cached_property
     def energy_errors(self) -> np.ndarray:
         """(F,) eV/atom, predicted minus reference."""
         return (self.predicted_energies - self.energies) / self.n_atoms
 
-    @property
+    @cached_property
     def force_errors(self) -> np.ndarray:
         """(N, 3) eV/angstrom."""
         return self.predicted_forces - self.forces
 
-    @property
+    @cached_property
     def stress_errors(self) -> np.ndarray:
         """(F, 6) GPa."""
         return self.predicted_stresses - self.stresses
@@ -128,7 +135,7 @@ def _row(frame: Frame, found: list[Evaluation], species: tuple[str, ...], offset
     numbers = np.array([species.index(symbol) for symbol in frame.species])
     energies = np.array([one.energy for one in found])
     forces = np.array([one.forces for one in found])
-    outside = None if found[0].outside is None else np.max([one.outside for one in found], 0)
+    outside = [one.outside for one in found if one.outside is not None]
     several = len(found) > 1
     return {
         "names": frame.name,
@@ -143,7 +150,7 @@ def _row(frame: Frame, found: list[Evaluation], species: tuple[str, ...], offset
         "predicted_forces": forces.mean(0),
         "stresses": _stress(frame, frame.virial),
         "predicted_stresses": _stress(frame, np.mean([one.virial for one in found], 0)),
-        "outside": outside,
+        "outside": np.max(outside, 0) if outside else None,
         "energies_std": energies.std(ddof=1) if several else None,
         "forces_std": forces.std(0, ddof=1) if several else None,
     }

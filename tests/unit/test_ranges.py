@@ -107,6 +107,17 @@ def test_ase_shows_the_components_outside(folder, tmp_path):
     assert "components_outside" not in atoms.calc.results
 
 
+def test_the_members_that_know_their_ranges_count_the_components_outside(folder, tmp_path):
+    from ase import Atoms
+
+    write_potential(a_model(PARAMETERS), tmp_path)  # knows none
+    atoms = Atoms("Si2", [[0, 0, 0], [0, 0, 0.9]])
+    for members in ([folder, tmp_path], [tmp_path, folder]):
+        atoms.calc = PANNA(members)
+        atoms.get_potential_energy()
+        assert (atoms.calc.results["components_outside"] > 0).all()
+
+
 def _short(path):
     path.write_bytes(path.read_bytes()[:-4])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -48,6 +49,12 @@ def training(tmp_path_factory):
 
 def run(tmp_path, test_dir, training_dir, **keys):
     return coverage(subject_of(tmp_path, test_dir, training_dir=training_dir, **keys))
+
+
+def without_ranges(folder):
+    """The potential of silicon as an older version has written it."""
+    model, _ = read_potential(MEMBER)
+    return write_potential(replace(model, ranges=None), folder)[0].parent
 
 
 # -- the section -----------------------------------------------------------------------------------
@@ -133,22 +140,53 @@ def test_ranges_alone(tmp_path):
 
 
 def test_neither_folder_nor_ranges(tmp_path):
-    model, _ = read_potential(MEMBER)
-    write_potential(replace(model, ranges=None), tmp_path / "potential")
     folder = write_frames(tmp_path / "test", {"a": silicon()})
     with pytest.raises(NotPossible, match="training_dir"):
-        coverage(subject_of(tmp_path, folder, tmp_path / "potential"))
+        coverage(subject_of(tmp_path, folder, without_ranges(tmp_path / "potential")))
 
 
-def test_folders_that_cannot_be_used(tmp_path, training):
-    with pytest.raises(NotPossible, match="no such folder"):
-        run(tmp_path, training, tmp_path / "nowhere")
+@pytest.fixture
+def unusable(tmp_path):
+    """Training sets that cannot be used, and what is said about them."""
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NotPossible, match=r"expected \*.example files"):
-        run(tmp_path, training, tmp_path / "empty")
-    one = write_frames(tmp_path / "one", {"a": silicon()})
-    with pytest.raises(NotPossible, match="need two"):
-        run(tmp_path, training, one)
+    return {
+        tmp_path / "nowhere": "no such folder",
+        tmp_path / "empty": "expected *.example files",
+        write_frames(tmp_path / "one", {"a": silicon()}): "need two",
+    }
+
+
+def test_training_sets_that_cannot_be_used_without_ranges(tmp_path, training, unusable):
+    potential = without_ranges(tmp_path / "potential")
+    for folder, message in unusable.items():
+        with pytest.raises(NotPossible, match=re.escape(message)):
+            run(tmp_path, training, folder, potential=potential)
+
+
+def test_ranges_are_judged_beside_a_training_set_that_cannot_be_used(tmp_path, unusable):
+    test = write_frames(tmp_path / "test", {"far": silicon(0.7)})
+    for folder, message in unusable.items():
+        content = run(tmp_path, test, folder)
+        (one,) = judged(content, "outside")
+        assert one.level == Level.BAD and one.value == 100.0
+        (other,) = (found for found in content.judgements if found is not one)
+        assert other.level == Level.DOUBTFUL and message in other.sentence
+        assert not judged(content, "uncovered")
+
+
+def test_a_member_that_knows_no_ranges_is_left_out(tmp_path):
+    """The others say which atoms are outside, wherever that member stands."""
+    test = write_frames(tmp_path / "test", {"a": silicon(0.7), "b": silicon()})
+    counts = []
+    for number in (1, 2):
+        committee = tmp_path / f"without_{number}"
+        for k in (1, 2):
+            shutil.copytree(MEMBER, committee / f"member_{k}")
+        without_ranges(committee / f"member_{number}")
+        counts.append(subject_of(tmp_path, test, committee).test.outside)
+    alone = subject_of(tmp_path, test).test.outside
+    assert alone.any()
+    assert (np.array(counts) == alone).all()
 
 
 def test_damaged_training_files_are_named_and_left_out(tmp_path, training):
@@ -167,7 +205,7 @@ def test_damaged_training_files_are_named_and_left_out(tmp_path, training):
 
 def test_a_test_set_that_changes_meanwhile(tmp_path, training):
     folder = write_frames(tmp_path / "test", {"a": silicon(), "b": silicon(seed=2)})
-    subject = subject_of(tmp_path, folder, training_dir=training)
+    subject = subject_of(tmp_path, folder, without_ranges(tmp_path / "old"), training_dir=training)
     (folder / "b.example").unlink()
     with pytest.raises(NotPossible, match="have changed"):
         coverage(subject)
@@ -198,6 +236,26 @@ def test_a_rare_kind_that_the_sample_misses_is_found_again(tmp_path, training, m
     assert fact(run(tmp_path, test, folder), "uncovered") == 100.0
 
 
+def test_all_atoms_that_the_sample_misses_are_looked_for_again(tmp_path, monkeypatch):
+    """However many they are: test frames that are training frames, most not in the sample."""
+    folder = tmp_path / "train"
+    names = [f"t{k:02}" for k in range(14)]
+    write_frames(folder, {name: silicon(0.85, seed=k, repeat=3) for k, name in enumerate(names)})
+    files = frames.training_files(subject_of(tmp_path, folder, training_dir=folder))
+    test = tmp_path / "test"
+    shutil.copytree(folder, test)
+    for number in range(2):
+        (test / files[number].name).unlink()
+        write_frames(folder, {files[number].stem: silicon(seed=number)})
+    monkeypatch.setattr(distances, "MOST_FRAMES", 2)
+    monkeypatch.setattr(distances, "BLOCK", 1000)
+    content = run(tmp_path, test, folder)
+    assert fact(content, "uncovered") == 0
+    assert fact(content, "again") == 14
+    write_frames(test, {"new": silicon(0.7, repeat=3)})
+    assert fact(run(tmp_path, test, folder), "uncovered") == pytest.approx(100 / 13)
+
+
 # -- distances -------------------------------------------------------------------------------------
 
 
@@ -219,6 +277,10 @@ def test_distances_are_those_of_brute_force():
     expected = cdist(test / points.std(0), scaled).min(1)
     found = cover.distances(cover.coordinates(test))
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+    near = expected < science.FACTOR * cover.limit
+    assert near.any() and not near.all()
+    found = cover.distances_to(points, cover.coordinates(test))
+    np.testing.assert_allclose(found, np.where(near, expected, np.inf), rtol=1e-9)
     apart = cdist(scaled, scaled)
     apart[frame_of[:, None] == frame_of] = np.inf
     np.testing.assert_allclose(np.sort(cover.own), np.sort(apart.min(1)), rtol=1e-9)

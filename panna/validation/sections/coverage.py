@@ -34,25 +34,36 @@ POINTS = 2000  # of a species and set, in a plot
 )
 def coverage(subject: Subject) -> Content:
     """Distances to the nearest training atoms, and components outside their ranges."""
-    files = training_files(subject)
-    measured = None
-    if files is not None:
-        parameters = read_potential(subject.folders[0], subject.potential_file)[1]
-        measured = measure(subject, files, parameters)
-    elif subject.test.outside is None:
+    outside = subject.test.outside
+    measured, judgements = None, []
+    try:
+        measured = _measured(subject)
+    except NotPossible as reason:
+        if outside is None:
+            raise
+        text = f"Distances from the training set are not known: {reason}."
+        judgements.append(Judgement(Level.DOUBTFUL, text))
+    if measured is None and outside is None:
         raise NotPossible(
             "neither a training set is given nor does the potential know the ranges of its "
             "descriptors; give [IO_INFORMATION] training_dir, or write the potential with "
             "panna_extract_weights of this version"
         )
-    outside = subject.test.outside
     return Content(
         _facts(subject, measured, outside),
         _tables(subject, measured, outside),
         [] if measured is None else [_ratio_plot(subject, measured), *_planes(subject, measured)],
-        _judgements(subject, measured, outside),
+        judgements + _judgements(subject, measured, outside),
         {} if measured is None else _data(subject, measured),
     )
+
+
+def _measured(subject: Subject) -> Measured | None:
+    """None if no training set is given; raises NotPossible if it cannot be used."""
+    files = training_files(subject)
+    if files is None:
+        return None
+    return measure(subject, files, read_potential(subject.folders[0], subject.potential_file)[1])
 
 
 def _share(which: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from panna.validation.test_set import TestSet
 WORST = 20  # frames
 WEAK = 0.5  # of the root mean square force; smaller forces have no angle worth telling
 FEWEST = 3  # frames of a group that is judged
+NO_FORCE = 1e-3  # eV/angstrom; forces up to this are zero by symmetry, or relaxed away
 MORE = "Add frames of this kind to the training set, or train longer or with a larger network."
 
 
@@ -32,7 +33,7 @@ def errors(subject: Subject) -> Content:
     energy, force = Spread.of(test.energy_errors), Spread.of(test.force_errors)
     stress = Spread.of(test.stress_errors)
     angles = force_angles(test)
-    scale = _rms(test.forces)
+    scale, groups = _rms(test.forces), _groups(test)
     facts = [
         *_facts("energy", "energy", energy, "meV/atom", 1e3),
         *_facts("force", "force component", force, "eV/Å"),
@@ -52,7 +53,7 @@ def errors(subject: Subject) -> Content:
         Table("groups", "By group",
               ["group", "frames", "energy RMSE (meV/atom)", "energy MAE (meV/atom)",
                "force RMSE (eV/Å)", "force MAE (eV/Å)", "stress RMSE (GPa)"],
-              _group_rows(test)),
+              _group_rows(groups)),
         Table("worst", f"The {WORST} worst frames",
               ["frame", "group", "energy error (meV/atom)", "largest force error (eV/Å)"],
               _worst_rows(test)),
@@ -61,7 +62,7 @@ def errors(subject: Subject) -> Content:
         facts,
         [table for table in tables if len(table.rows) > (table.key == "groups")],
         _plots(subject, angles),
-        _judgements(subject, energy, force, stress, scale),
+        _judgements(subject, energy, force, stress, scale, groups),
         _data(test, angles),
     )
 
@@ -102,8 +103,11 @@ def _species_rows(subject: Subject) -> list[list]:
     return rows
 
 
-def _groups(test: TestSet) -> list[tuple[str, np.ndarray, list[Spread | None]]]:
-    """Name, (F,) which frames, and the errors of energies, forces and stresses of each group."""
+Group = tuple[str, int, list[Spread | None]]
+
+
+def _groups(test: TestSet) -> list[Group]:
+    """Name, number of frames, and the errors of energies, forces and stresses of each group."""
     found = []
     for name in sorted(set(test.groups.tolist())):
         frames = test.groups == name
@@ -113,14 +117,14 @@ def _groups(test: TestSet) -> list[tuple[str, np.ndarray, list[Spread | None]]]:
             Spread.of(test.force_errors[atoms]),
             Spread.of(test.stress_errors[frames]),
         ]
-        found.append((name or "(none)", frames, spreads))
+        found.append((name or "(none)", int(frames.sum()), spreads))
     return found
 
 
-def _group_rows(test: TestSet) -> list[list]:
+def _group_rows(groups: list[Group]) -> list[list]:
     rows = []
-    for name, frames, (energy, force, stress) in _groups(test):
-        row: list = [name, int(frames.sum())]
+    for name, count, (energy, force, stress) in groups:
+        row: list = [name, count]
         row += [1e3 * energy.rmse, 1e3 * energy.mae] if energy else [None, None]
         row += [force.rmse, force.mae] if force else [None, None]
         rows.append([*row, stress.rmse if stress else None])
@@ -130,11 +134,7 @@ def _group_rows(test: TestSet) -> list[list]:
 def _worst_rows(test: TestSet) -> list[list]:
     """By the energy and the largest force, each in units of its RMSE."""
     energy = np.abs(test.energy_errors)
-    force = np.full(len(test), np.nan)
-    largest = np.linalg.norm(test.force_errors, axis=1)
-    for number in range(len(test)):
-        mine = largest[test.frame == number]
-        force[number] = mine.max() if np.isfinite(mine).any() else np.nan
+    force = np.maximum.reduceat(np.linalg.norm(test.force_errors, axis=1), test.first_atoms)
     scaled = [values / (_rms(values) or 1.0) for values in (energy, force)]
     worst = np.argsort(-np.nanmax([*scaled, np.zeros(len(test))], axis=0), kind="stable")[:WORST]
     return [
@@ -212,17 +212,29 @@ def _angle_plot(test: TestSet, angles: np.ndarray) -> Plot | None:
     return Plot(svg("angles", draw), "Directions of the forces.")
 
 
-def _judgements(subject: Subject, energy, force, stress, scale: float) -> list[Judgement]:
+def _judgements(
+    subject: Subject, energy, force, stress, scale: float, groups: list[Group]
+) -> list[Judgement]:
     test, judge, found = subject.test, subject.judge, []
+    if not (energy or force or stress):
+        text = "Neither energies nor forces of the test set are known."
+        return [Judgement(Level.BAD, text, "Give test frames with reference values.")]
     if energy:
         found.append(judge("energy_rmse", 1e3 * energy.rmse, "RMSE of the energies", MORE))
-    if force and scale > 0:
+    if force and scale > NO_FORCE:
         share = 100 * force.rmse / scale
         found.append(judge("force_rmse", share, "RMSE of the forces, of their own size", MORE))
+    elif force:
+        text = (
+            f"The reference forces are zero, or nearly so (root mean square {scale:.2g} eV/Å); "
+            f"their RMSE, {force.rmse:.2g} eV/Å, is not judged."
+        )
+        found.append(Judgement(Level.NOTE, text))
+        force = None
     if stress:
         advice = "Train on stresses (stress_cost), with frames of strained cells."
         found.append(judge("stress_rmse", stress.rmse, "RMSE of the stresses", advice))
-    groups = [one for one in _groups(test) if one[1].sum() >= FEWEST]
+    groups = [one for one in groups if one[1] >= FEWEST]
     for number, what, total in ((0, "energies", energy), (1, "forces", force)):
         mine = [(s[number].rmse, name) for name, _, s in groups if s[number]]
         if total and total.rmse > 0 and len(mine) > 1:
@@ -237,9 +249,6 @@ def _judgements(subject: Subject, energy, force, stress, scale: float) -> list[J
             "compute more of its kind."
         )
         found.append(judge("outlier", energy.max / energy.rmse, text, advice))
-    if not found:
-        text = "Neither energies nor forces of the test set are known."
-        found.append(Judgement(Level.BAD, text, "Give test frames with reference values."))
     return found
 
 
