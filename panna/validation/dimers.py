@@ -36,10 +36,11 @@ class Dimer:
     alone: float
     known: np.ndarray | None
 
-    @property
-    def bond(self) -> float | None:
-        """Distance of the deepest minimum within BONDING, angstrom; None if there is none."""
+    def bond(self, shortest: float = 0.0) -> float | None:
+        """Distance of the deepest minimum within BONDING, from `shortest` on, angstrom; None if
+        there is none."""
         low, high = (factor * radii_sum(self.pair) for factor in BONDING)
+        low = max(low, shortest)
         e, r = self.energies, self.distances
         inner = np.flatnonzero((e[1:-1] < e[:-2]) & (e[1:-1] <= e[2:])) + 1
         inner = inner[(r[inner] >= low) & (r[inner] <= high)]

@@ -24,6 +24,7 @@ from validation_cases import (
     write_silica,
 )
 
+from panna.errors import PotentialError
 from panna.frames.ase_atoms import frame_of_structure
 from panna.potential.calculator import PANNA
 from panna.report.level import Level
@@ -158,13 +159,36 @@ def test_the_training_set_counts_as_data(tmp_path, bulk_dir):
     assert judged(content, "dimer_fall")[0].value == 0.0
 
 
+@pytest.mark.parametrize("depth, at", [(7.0, 1.82), (45.0, 1.64)])
+def test_a_well_far_inside_the_data_is_no_bond_however_deep(tmp_path, bulk_dir, depth, at):
+    content = run(tmp_path, bulk_dir, Curve(well(depth, at)))
+    (one,) = judged(content, "dimer_fall")
+    assert one.level == Level.BAD
+    row = dict(zip(content.tables[0].headers, content.tables[0].rows[0], strict=True))
+    assert row["bond length (Å)"] == pytest.approx(BOND, abs=0.02)
+    assert row["judged below (Å)"] == row["bond length (Å)"]
+
+
+def test_a_deep_well_that_no_atom_reaches(tmp_path, bulk_dir):
+    """Behind a barrier of 38 eV; the way from the data to the bond is no fall either."""
+    assert run(tmp_path, bulk_dir, Curve(well(100.0, 1.56, 0.02))).level == Level.GOOD
+
+
+def test_a_bond_of_two_atoms_somewhat_shorter_than_in_the_data_is_a_bond(tmp_path):
+    folder = write_frames(tmp_path / "test", {"wide": silicon(1.05, noise=0)})
+    content = run(tmp_path, folder, Curve(lennard_jones))
+    row = dict(zip(content.tables[0].headers, content.tables[0].rows[0], strict=True))
+    assert row["bond length (Å)"] < 0.87 * row["shortest in the data (Å)"]
+    assert content.level == Level.GOOD
+
+
 def test_a_reference_tells_the_bond_from_a_spurious_well(tmp_path, bulk_dir):
     """A well deeper than the bond, at a distance where a bond might be."""
-    curve = well(7.0, 1.82)
+    curve = well(7.0, 1.98)
     alone = run(tmp_path, bulk_dir, Curve(curve))
     content = run(tmp_path, bulk_dir, Curve(curve), other=Curve(lambda r: lennard_jones(r) + 3))
     row = dict(zip(content.tables[0].headers, content.tables[0].rows[0], strict=True))
-    assert alone.tables[0].rows[0][2] == pytest.approx(1.82, abs=0.03)
+    assert alone.tables[0].rows[0][2] == pytest.approx(1.98, abs=0.03)
     assert judged(alone, "dimer_fall")[0].value < 0.1
     assert judged(content, "dimer_fall")[0].level == Level.BAD
     # Different zeros of energy do not matter, only the well does.
@@ -174,6 +198,40 @@ def test_a_reference_tells_the_bond_from_a_spurious_well(tmp_path, bulk_dir):
     difference = (curve(r) - lennard_jones(r))[low]
     key = "RMS deviation from the reference (eV)"
     assert row[key] == pytest.approx(np.sqrt(np.mean(difference**2)), rel=1e-6)
+
+
+class NoPairsOf(Curve):
+    """LAMMPS with a table that begins further out, say: pairs of these species fail."""
+
+    def __init__(self, *species):
+        super().__init__(lennard_jones)
+        self.species = sorted(species)
+
+    def calculate(self, atoms=None, *args, **kwargs):
+        if sorted(atoms.symbols) == self.species:
+            raise PotentialError("Pair distance < table inner cutoff.")
+        super().calculate(atoms, *args, **kwargs)
+
+
+def test_a_reference_that_fails_for_a_pair_leaves_the_potential_judged(tmp_path):
+    folder = write_frames(tmp_path / "test", {"a": silica("SiOH")})
+    potential = write_silica(tmp_path / "potential")
+    subject = subject_of(tmp_path, folder, potential, other=NoPairsOf("O", "H"))
+    content = dimers(subject)
+    has = {"-".join(one["pair"]): "reference_energies_eV" in one for one in content.data["pairs"]}
+    assert has == {pair: pair != "O-H" for pair in has} and len(has) == 6
+    assert len(judged(content, "dimer_fall")) == 1
+    (note,) = [one for one in content.judgements if one.level == Level.NOTE]
+    assert "reference of O-H" in note.sentence
+    assert note.sentence.endswith("Å on: Pair distance < table inner cutoff.")
+
+
+def test_a_training_set_that_cannot_be_used_leaves_the_test_set(tmp_path, bulk_dir):
+    content = run(tmp_path, bulk_dir, Curve(lennard_jones), training_dir=tmp_path / "nowhere")
+    assert fact(content, "searched") == 1
+    assert content.verdict == "good"
+    (note,) = [one for one in content.judgements if one.level == Level.NOTE]
+    assert "Only the test set" in note.sentence and "nowhere" in note.sentence
 
 
 @pytest.mark.parametrize("rc, level", [(CUTOFF, Level.BAD), (2.5, Level.GOOD)])

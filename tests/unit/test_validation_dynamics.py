@@ -120,6 +120,22 @@ def test_noise_is_what_equal_runs_differ_by():
     assert np.mean(ratios) == pytest.approx(1, abs=0.1), ratios
 
 
+@pytest.mark.parametrize("frames", [2, 4, 16])
+def test_equal_runs_never_differ_by_twice_their_noise_even_if_they_are_sparse(frames):
+    """Few pairs in hundreds of bins: differences cannot grow beyond 200 %."""
+    runs = [radial_distribution(gas(frames, "Si4", TRICLINIC, k), ("Si",), 6.0) for k in range(6)]
+    for a, b in zip(runs[:-1], runs[1:], strict=True):
+        assert difference(a.g[0], b.g[0]) < 2 * expected_noise(a, b, 0)
+
+
+def test_noise_of_pairs_that_are_always_too_far_is_zero_and_of_a_single_frame_unknown():
+    far = [Atoms("Si2", [[0, 0, 0], [0, 0, 9]])]
+    assert radial_distribution(far * 4, ("Si",), 4.0).noise(0) == 0
+    assert np.isnan(radial_distribution(far, ("Si",), 4.0).noise(0))
+    near = [Atoms("Si2", [[0, 0, 0], [0, 0, 2]])]
+    assert np.isnan(radial_distribution(near, ("Si",), 4.0).noise(0))
+
+
 def test_nothing_without_frames():
     assert radial_distribution([], ("Si",), 4.0) is None
 
@@ -272,16 +288,32 @@ def test_a_trained_potential_has_the_structure_of_its_reference(lammps, tmp_path
     assert facts["reference"].endswith("trajectory.xyz, 251 frames")
 
 
-def test_another_structure_is_judged_bad(lammps, tmp_path):
-    """The trajectory of a crystal whose cell is larger."""
+@pytest.mark.parametrize("limits", ["5, 15", "0.1, 0.2"])
+def test_another_structure_is_judged_bad(lammps, tmp_path, limits):
+    """The trajectory of a crystal whose cell is larger, also where the noise is above the limit."""
     frames = []
     for seed in range(20):
         frames.append(bulk("Si", "diamond", 5.7, cubic=True).repeat(2))
         frames[-1].rattle(0.08, seed=seed)
     write(tmp_path / "large.xyz", frames)
     values = {**SHORT, "rdf_time": 0.1, "rdf_trajectory": tmp_path / "large.xyz"}
-    content = rdf(subject_of(tmp_path, CRYSTAL=CRYSTAL, MD=values))
+    keys = dict(CRYSTAL=CRYSTAL, MD=values, THRESHOLDS={"rdf_difference": limits})
+    content = rdf(subject_of(tmp_path, **keys))
     assert judgement(content, "rdf_difference").level == Level.BAD
+    assert table(content)[0]["noise (%)"] > 0.2
+
+
+def test_against_a_single_frame_nothing_can_be_told(lammps, tmp_path):
+    frame = bulk("Si", "diamond", 5.43, cubic=True).repeat(2)
+    frame.rattle(0.08, seed=1)
+    write(tmp_path / "one.xyz", frame)
+    values = {**SHORT, "rdf_time": 0.1, "rdf_trajectory": tmp_path / "one.xyz"}
+    content = rdf(subject_of(tmp_path, CRYSTAL=CRYSTAL, MD=values))
+    assert content.level == Level.NOTE
+    assert "nothing can be told, the noise is not known" in content.judgements[0].sentence
+    (row,) = table(content)
+    assert row["difference (%)"] > 0 and row["noise (%)"] is None
+    json_of(content)
 
 
 def test_without_a_reference_g_is_shown_and_not_judged(lammps, tmp_path):

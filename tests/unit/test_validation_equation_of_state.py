@@ -1,12 +1,19 @@
 """Energy over volume: against a known equation of state, other potentials, and bad curves."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
+from ase.stress import (
+    full_3x3_to_voigt_6_strain,
+    full_3x3_to_voigt_6_stress,
+    voigt_6_to_full_3x3_stress,
+)
 from crystal_cases import OfVolume, Scaled, levels, subject_of, values
 
 pytest.importorskip("spglib")
@@ -48,6 +55,53 @@ def test_atoms_follow_the_strain_as_far_as_symmetry_lets_them():
         crystal.set_cell(crystal.cell * (1 + curve.strains[end]), scale_atoms=True)
         assert curve.energies[end] < crystal.get_potential_energy() / 3 - 1e-4
         crystal.set_cell(crystal.cell / (1 + curve.strains[end]), scale_atoms=True)
+
+
+class Harmonic(Calculator):
+    """A crystal whose energy is quadratic in Green's strain; its atoms feel no forces."""
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
+
+    def __init__(self, crystal, stiffness):
+        """stiffness: (6, 6) GPa, in the axes of the crystal at rest."""
+        super().__init__()
+        self.cell, self.volume = crystal.cell.array.copy(), crystal.get_volume()
+        self.stiffness = stiffness / EV_PER_ANGSTROM3_IN_GPA
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        change = np.linalg.solve(self.cell, self.atoms.cell.array)
+        # ASE takes strains with the unit matrix.
+        strain = full_3x3_to_voigt_6_strain((change @ change.T + np.eye(3)) / 2)
+        stress = self.stiffness @ strain
+        true = change.T @ voigt_6_to_full_3x3_stress(stress) @ change
+        self.results = {
+            "energy": self.volume * strain @ stress / 2 - len(self.atoms),
+            "forces": np.zeros((len(self.atoms), 3)),
+            "stress": full_3x3_to_voigt_6_stress(true) * self.volume / self.atoms.get_volume(),
+        }
+
+
+def test_the_bulk_modulus_of_a_crystal_that_is_not_cubic_is_that_under_pressure():
+    """Elastic constants of zinc, whose c axis is soft: Voigt's modulus would be 75 GPa."""
+    stiffness = np.diag([163.7, 163.7, 63.5, 38.8, 38.8, 63.65])
+    stiffness[0, 1] = stiffness[1, 0] = 36.4
+    stiffness[:2, 2] = stiffness[2, :2] = 53.0
+    crystal = bulk("Zn", "hcp", a=2.66, c=4.95)
+    crystal.calc = Harmonic(crystal, stiffness)
+    curve = volume_curve(crystal, 0.01)
+    assert curve.bulk_modulus == pytest.approx(1 / np.linalg.inv(stiffness)[:3, :3].sum(), rel=0.01)
+    np.testing.assert_allclose(
+        curve.volumes, crystal.get_volume() / 2 * (1 + curve.strains) ** 3, rtol=1e-9
+    )
+
+
+def test_the_curve_of_a_crystal_whose_shape_follows_is_smooth():
+    crystal = bulk("Cu", "hcp", a=2.56, c=4.2)
+    crystal.calc = EMT()
+    curve = volume_curve(relaxed_crystal(crystal), 0.06)
+    assert curve.minima == 1 and curve.roughness < 1
+    assert curve.bulk_modulus == pytest.approx(134, rel=0.05)  # that of cubic copper
 
 
 def test_potential_and_reference_that_agree_are_good(tmp_path):

@@ -8,6 +8,8 @@ from ase import Atoms
 from panna.frames.neighbours import widths
 from panna.validation.crystals.relax import SYMMETRY
 
+FIRST_CUBIC = 195  # space group
+
 
 def primitive_cell(crystal: Atoms) -> Atoms:
     """The smallest cell, in the standard orientation of spglib: of cubic crystals, the axes of the
@@ -27,6 +29,11 @@ def symmetry(crystal: Atoms):
     found = spglib.get_symmetry_dataset(_spglib_cell(crystal), symprec=SYMMETRY)
     assert found is not None  # the identity is always found unless atoms coincide
     return found
+
+
+def is_cubic(crystal: Atoms) -> bool:
+    """Whether the symmetry leaves the shape of the cell no freedom."""
+    return symmetry(crystal).number >= FIRST_CUBIC
 
 
 def repeats(crystal: Atoms, length: float) -> tuple[int, int, int]:

@@ -8,14 +8,14 @@ import numpy as np
 from ase import Atoms
 
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
-from panna.validation.crystals.cells import symmetry
+from panna.validation.crystals.cells import FIRST_CUBIC, symmetry
 from panna.validation.crystals.relax import at_rest
 
 STEPS = 3  # strains of a pattern: -e, 0, +e
 POSITION_FORCE = 1e-5  # eV/angstrom; stresses of small strains are differences of small numbers
 NAMES = [f"C{i}{j}" for i in range(1, 7) for j in range(i, 7)]
 SYSTEMS = (  # and their first space groups
-    (195, "cubic"),
+    (FIRST_CUBIC, "cubic"),
     (168, "hexagonal"),
     (143, "trigonal"),
     (75, "tetragonal"),

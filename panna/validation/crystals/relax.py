@@ -90,18 +90,40 @@ def relax_positions(
     return rest
 
 
+def relax_shape(atoms: Atoms, force: float, where: str) -> None:
+    """Moves atoms and cell at constant volume; the symmetry stays.
+
+    Args:
+      force: eV/angstrom, of atoms, and eV per atom, of the gradient by the shape, below which they
+        are at rest.
+      where: first words of the message.
+    Raises:
+      NotAtRest: they do not come to rest.
+    """
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import BFGS
+
+    _keep_symmetry(atoms)
+    rest = _run(BFGS, FrechetCellFilter(atoms, constant_volume=True), force, CELL_STEPS)
+    atoms.set_constraint()
+    _check(rest, where)
+
+
 def at_rest(atoms: Atoms, force: float, where: str, *, symmetric: bool = False) -> Atoms:
     """The atoms, moved as `relax_positions` does.
 
     Raises:
       NotAtRest: they do not come to rest.
     """
-    rest = relax_positions(atoms, force, symmetric=symmetric)
+    _check(relax_positions(atoms, force, symmetric=symmetric), where)
+    return atoms
+
+
+def _check(rest: Rest, where: str) -> None:
     if not rest.reached:
         raise NotAtRest(
             f"{where}: after {rest.steps} steps a force of {rest.force:.2g} eV/Å is left"
         )
-    return atoms
 
 
 def _copy(atoms: Atoms) -> Atoms:

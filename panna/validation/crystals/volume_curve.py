@@ -9,19 +9,20 @@ import numpy as np
 from ase import Atoms
 
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
-from panna.validation.crystals.cells import conventional_cell
-from panna.validation.crystals.relax import NotAtRest, at_rest, calculated
+from panna.validation.crystals.cells import conventional_cell, is_cubic
+from panna.validation.crystals.relax import NotAtRest, at_rest, calculated, relax_shape
 
 POINTS = 25
 FITTED = 0.5  # of the strains: the third order of Birch and Murnaghan is not meant for all
-POSITION_FORCE = 1e-3  # eV/angstrom
+FORCE = 1e-3  # eV/angstrom, of atoms; eV per atom, of the gradient by the shape of the cell
 
 
 @dataclass(frozen=True)
 class VolumeCurve:
     """Energies of P volumes, and the equation of state.
 
-    strains: (P,) linear. volumes, energies: (P,) angstrom^3 and eV, per atom.
+    strains: (P,) linear, cube roots of the volumes over that at rest, minus 1.
+    volumes, energies: (P,) angstrom^3 and eV, per atom.
     volume, energy: at the minimum of the fit, per atom. bulk_modulus: GPa.
     misfit: (P,) eV, energy minus fit; the fit is that of Birch and Murnaghan, to the inner strains
       for the numbers above, to all strains here.
@@ -50,7 +51,10 @@ class VolumeCurve:
 
 
 def volume_curve(crystal: Atoms, strain: float) -> VolumeCurve:
-    """All sides strained alike; the atoms follow as far as symmetry lets them.
+    """Atoms and the shape of the cell follow the volume as far as symmetry lets them.
+
+    Were the sides of a crystal that is not cubic strained alike, the bulk modulus would be Voigt's,
+    which is larger than -V dP/dV.
 
     Args:
       crystal: at rest, with its calculator.
@@ -59,12 +63,17 @@ def volume_curve(crystal: Atoms, strain: float) -> VolumeCurve:
       NotAtRest: atoms do not come to rest, or the curve has no minimum.
     """
     strains = np.linspace(-strain, strain, POINTS)
+    cubic = is_cubic(crystal)
     volumes, energies = [], []
     for one in strains:
         atoms = crystal.copy()
         atoms.calc = crystal.calc
         atoms.set_cell(crystal.cell * (1 + one), scale_atoms=True)
-        at_rest(atoms, POSITION_FORCE, f"at a linear strain of {one:.3g}", symmetric=True)
+        where = f"at a linear strain of {one:.3g}"
+        if cubic:
+            at_rest(atoms, FORCE, where, symmetric=True)
+        else:
+            relax_shape(atoms, FORCE, where)
         volumes.append(atoms.get_volume() / len(atoms))
         energies.append(calculated(atoms.get_potential_energy) / len(atoms))
     v, e = np.array(volumes), np.array(energies)

@@ -39,7 +39,9 @@ class Radial:
     frames: int
 
     def noise(self, pair: int) -> float:
-        """Percent by which the two halves differ."""
+        """Percent by which the two halves differ; nan where one of them has no such pair."""
+        if self.frames > 1 and not self.g[pair].any():
+            return 0.0  # never within reach: in this the halves agree
         return difference(*self.halves[:, pair])
 
     def peak(self, pair: int) -> tuple[float, float] | None:

@@ -12,15 +12,20 @@ from panna.errors import PannaError
 from panna.frames.example_file import read_example
 from panna.frames.frame import Frame
 from panna.frames.neighbours import neighbour_list
+from panna.listing import Listing
 from panna.report.content import Fact, Plot, Table, numbers
+from panna.report.level import Level
 from panna.report.svg import COLOURS, figure_of, svg
 from panna.validation.dimers import UNREACHABLE, Dimer, Fall, distances_of, fall_inwards, scan
 from panna.validation.frames import frames_of_test, training_files
-from panna.validation.section import Content, Judgement, section
+from panna.validation.section import Content, Judgement, NotPossible, section
 from panna.validation.subject import Subject
 
 MOST_FRAMES = 5_000  # of the training set, that are looked at for short distances
 COMPARED = 5.0  # eV; a reference above it does not matter
+# Of the shortest distance in the data. Two atoms alone may be closer than those in a crystal (Cu:
+# 2.22 and 2.56 angstrom); a minimum further inside is one that the data know nothing of.
+NEAR_DATA = 0.85
 
 Pair = tuple[str, str]
 
@@ -42,19 +47,26 @@ class Points:
     "set; that does not matter in a crystal. What matters in any simulation is that atoms which "
     "come too close are pushed apart: otherwise they fall into one another in a hot run. So the "
     "energy is judged from the shortest distance in the data (or from the bond length, if that is "
-    f"shorter) inwards, until it is {UNREACHABLE:g} eV higher, where no atom comes. Energies are "
-    "those without the energy of the two atoms at the cutoff.",
+    f"shorter) inwards, until it is {UNREACHABLE:g} eV higher, where no atom comes. The bond "
+    "length is that of the reference; without one, the deepest minimum of the potential that is "
+    f"not more than {100 * (1 - NEAR_DATA):.0f} % shorter than the data: a well further inside "
+    "is a fault. Energies are those without the energy of the two atoms at the cutoff.",
 )
 def dimers(subject: Subject) -> Content:
     """Curves of all pairs of species, beside the reference."""
     settings = subject.config["DIMERS"]
     calculator, reference = subject.calculator(), subject.reference_calculator()
-    shortest, frames = _shortest(subject)
+    training, notes = _training(subject)
+    shortest, frames = _shortest(subject, training)
     found, references = [], []
     for pair in combinations_with_replacement(subject.species, 2):
         distances = distances_of(pair, subject.cutoff, settings["shortest"], settings["points"])
         found.append(scan(calculator, pair, distances, subject.cutoff))
-        references.append(reference and scan(reference, pair, distances, subject.cutoff))
+        try:
+            references.append(reference and scan(reference, pair, distances, subject.cutoff))
+        except PannaError as error:
+            references.append(None)
+            notes.append(_no_reference(pair, distances, error))
     falls = [_fall(one, other, shortest) for one, other in zip(found, references, strict=True)]
     points = _test_dimers(subject)
     name = subject.config["REFERENCE"]["name"]
@@ -68,7 +80,7 @@ def dimers(subject: Subject) -> Content:
         facts,
         [Table("pairs", "Pairs", HEADERS, _rows(found, references, falls, shortest))],
         [_plot(found, references, falls, shortest, points, name)],
-        _judgements(subject, found, falls),
+        [*_judgements(subject, found, falls), *notes],
         {
             "pairs": [
                 _data(one, other, fall, points.get(_ordered(one.pair)))
@@ -83,9 +95,23 @@ def _fall(one: Dimer, reference: Dimer | None, shortest: dict[Pair, float]) -> F
 
     The bond length is that of the reference if there is one: a spurious well is no bond.
     """
-    bond = one.bond if reference is None else reference.bond
+    bond = _bond(one, None, shortest) if reference is None else reference.bond()
     starts = [x for x in (bond, shortest.get(_ordered(one.pair))) if x is not None]
     return fall_inwards(one, min(starts, default=float(one.distances[-1])))
+
+
+def _bond(one: Dimer, reference: Dimer | None, shortest: dict[Pair, float]) -> float | None:
+    """Of the potential, angstrom. Only near the data, if no reference tells bonds from faults."""
+    near = shortest.get(_ordered(one.pair))
+    return one.bond(NEAR_DATA * near if reference is None and near is not None else 0.0)
+
+
+def _no_reference(pair: Pair, distances: np.ndarray, error: PannaError) -> Judgement:
+    text = (
+        f"The reference of {'-'.join(pair)} cannot be calculated from {distances[0]:.2f} Å on: "
+        f"{str(error).rstrip('.')}."
+    )
+    return Judgement(Level.NOTE, text, "Make shortest in [DIMERS] larger, or check [REFERENCE].")
 
 
 def _ordered(pair: Pair) -> Pair:
@@ -93,11 +119,20 @@ def _ordered(pair: Pair) -> Pair:
     return first, second
 
 
-def _shortest(subject: Subject) -> tuple[dict[Pair, float], int]:
+def _training(subject: Subject) -> tuple[Listing | None, list[Judgement]]:
+    """Files of the training set; if it cannot be used, the test set has to do."""
+    try:
+        return training_files(subject), []
+    except NotPossible as reason:
+        text = f"Only the test set was searched for short distances: {str(reason).rstrip('.')}."
+        return None, [Judgement(Level.NOTE, text, "Correct training_dir in [IO_INFORMATION].")]
+
+
+def _shortest(subject: Subject, training: Listing | None) -> tuple[dict[Pair, float], int]:
     """Angstrom by pair of species, of those within the cutoff; and the number of frames."""
     found: dict[Pair, float] = {}
     count = 0
-    for frame in _all_frames(subject):
+    for frame in _all_frames(subject, training):
         near = neighbour_list(frame, subject.species, subject.cutoff)
         count += 1
         if not near.n_pairs:
@@ -112,9 +147,8 @@ def _shortest(subject: Subject) -> tuple[dict[Pair, float], int]:
     return found, count
 
 
-def _all_frames(subject: Subject) -> Iterable[Frame]:
+def _all_frames(subject: Subject, files: Listing | None) -> Iterable[Frame]:
     yield from frames_of_test(subject)
-    files = training_files(subject)
     for path in [] if files is None else files.select(np.arange(min(len(files), MOST_FRAMES))):
         try:
             frame = read_example(path)
@@ -156,7 +190,7 @@ HEADERS = ("pair", "shortest in the data (Å)", "bond length (Å)", "energy ther
 def _rows(found, references, falls, shortest: dict[Pair, float]) -> list[list]:
     rows = []
     for one, reference, fall in zip(found, references, falls, strict=True):
-        bond = one.bond
+        bond = _bond(one, reference, shortest)
         at_bond = None if bond is None else float(np.interp(bond, one.distances, one.energies))
         rows.append(
             ["-".join(one.pair), shortest.get(_ordered(one.pair)), bond, at_bond, fall.start,

@@ -17,9 +17,10 @@ ADVICE = "Add cells of this crystal, compressed and expanded, with their energie
 @section(
     "equation_of_state",
     "Equation of state",
-    "The crystal is relaxed, atoms and cell, with its symmetry; then all its sides are strained "
-    "alike. Volume and bulk modulus are those of a Birch-Murnaghan fit to the inner half of the "
-    "strains; how smooth the curve is, of a fit to all.",
+    "The crystal is relaxed, atoms and cell, with its symmetry; then its volume is changed. "
+    "Atoms and the shape of the cell follow, as far as the symmetry lets them. Volume and bulk "
+    "modulus are those of a Birch-Murnaghan fit to the inner half of the strains; "
+    "how smooth the curve is, of a fit to all.",
 )
 def equation_of_state(subject: Subject) -> Content:
     """Volume, bulk modulus and the curve."""

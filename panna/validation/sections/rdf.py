@@ -12,7 +12,7 @@ from ase.io import iread
 
 from panna.errors import PannaError
 from panna.frames.neighbours import widths
-from panna.report.content import Fact, Plot, Table, numbers
+from panna.report.content import Fact, Plot, Table, known, numbers
 from panna.report.level import Level
 from panna.validation.dynamics.radial import (
     Radial,
@@ -185,14 +185,17 @@ def _reference_words(subject: Subject, recorded: Radial | None, reference: Pair 
 
 
 def _compared(one: _Curves, pair: int) -> tuple[float, float] | None:
-    """Difference and noise in percent; None where one of the curves is missing."""
+    """Difference and noise in percent; None where one of the curves is missing.
+
+    The noise is inf where it is not known: of a single frame, or a pair that one half never has.
+    """
     if one.mine is None or one.reference is None:
         return None
     apart = difference(one.mine.g[pair], one.reference.g[pair])
     if not np.isfinite(apart):
         return None
     noise = expected_noise(one.mine, one.reference, pair)
-    return apart, noise if np.isfinite(noise) else 0.0
+    return apart, noise if np.isfinite(noise) else np.inf
 
 
 def _judgements(subject: Subject, one: _Curves) -> list[Judgement]:
@@ -212,9 +215,11 @@ def _judgements(subject: Subject, one: _Curves) -> list[Judgement]:
             continue
         apart, noise = compared
         name = "–".join(pair)
-        if noise > bad:
-            text = f"{what} of {name}: nothing can be told, the noise is {noise:.3g} %."
-            found.append(Judgement(Level.NOTE, text, "Make rdf_time longer."))
+        # Noise that large is itself uncertain, but a difference of twice the noise is none.
+        if noise > bad and not apart > 2 * noise:
+            size = f"{noise:.3g} %" if np.isfinite(noise) else "not known"
+            text = f"{what} of {name}: nothing can be told, the noise is {size}."
+            found.append(Judgement(Level.NOTE, text, "Make rdf_time or rdf_trajectory longer."))
         elif worst is None or apart - noise > worst[0]:
             worst = (apart - noise, apart, noise, name)
     if worst is not None:
@@ -239,10 +244,10 @@ def _table(found: list[_Curves]) -> Table:
             reference = one.reference.peak(number) if one.reference else None
             if mine is None and reference is None:
                 continue
-            compared = _compared(one, number)
+            apart, noise = _compared(one, number) or (None, np.inf)
             rows.append(
                 [one.temperature, "–".join(pair), *(mine or (None, None)),
-                 *(reference or (None, None)), *(compared or (None, None))]
+                 *(reference or (None, None)), apart, known(noise)]
             )  # fmt: skip
     return Table("peaks", "First peaks, and differences", headers, rows)
 
