@@ -98,6 +98,7 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     """The potential and its predictions on the test set."""
     from panna.potential.panna_in import read_potential
     from panna.validation.crystals.given import parse_crystal
+    from panna.validation.dynamics.given import check_given
     from panna.validation.reference import reference_calculator
     from panna.validation.section import NotPossible
     from panna.validation.subject import Subject, open_potentials
@@ -110,6 +111,7 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     # Mistakes are told before the long work.
     if config["CRYSTAL"]["structure"] is not None:
         parse_crystal(config, species)
+    check_given(config, species)
     with suppress(NotPossible):
         reference_calculator(config, species)
     committee = f", a committee of {len(folders)}" if len(folders) > 1 else ""
@@ -136,7 +138,7 @@ def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:
     ]
     say()
     say(table(["section", "verdict", "in short"], rows))
-    say(f"\nVerdict: {report.level.verdict}")
+    say(f"\nVerdict: {report.verdict}")
     say(f"Written to {page_file}, and all numbers to {numbers_file}")
     say(f"Look at it in a browser: {page_file}")
 

@@ -253,8 +253,7 @@ def _groups(s: Statistics, known: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Names and frames of the largest groups, or of compositions if there are no groups."""
     by_group = len(s.groups) > 1
     numbers = s.rows["group" if by_group else "composition"]
-    # A dollar would begin a formula of matplotlib.
-    groups = [shorten(group, 30, placeholder="...").replace("$", r"\$") for group in s.groups]
+    groups = [shorten(group, 30, placeholder="...") for group in s.groups]
     names = [group or "no group" for group in groups] if by_group else s.formulas
     common = [k for k, _ in Counter(numbers[known].tolist()).most_common()]
     shown = common if len(common) <= len(COLOURS) else common[: len(COLOURS) - 1]

@@ -43,6 +43,11 @@ def figure_of(width: float, height: float):
 
 def _text_of(figure, name: str) -> str:
     """Without XML head."""
+    from matplotlib.legend import Legend
+
+    for legend in figure.findobj(Legend):
+        for label in legend.get_texts():
+            label.set_parse_math(False)  # names of groups and files are no formulas
     stream = io.StringIO()
     figure.savefig(stream, format="svg", dpi=RESOLUTION, bbox_inches=None, metadata={"Date": None})
     text = stream.getvalue()

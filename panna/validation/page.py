@@ -29,6 +29,7 @@ def _body(report: Report, title: str) -> Iterator[str]:
 MEANINGS = {
     "good": "nothing that was tested speaks against using this potential for what was tested.",
     "doubtful": "read below what is doubtful, and whether your work depends on it.",
+    "not judged": "nothing was compared with anything; read below what the sections need.",
     "bad": "do not use this potential for what is bad below before it is mended.",
 }
 
@@ -45,7 +46,8 @@ def _head(report: Report, title: str) -> Iterator[str]:
         f"<code>{escape(str(io['test_dir']))}</code>. "
         f"panna_validate {escape(__version__)}.</p>\n"
     )
-    yield f"<p>Verdict: {html.mark(report.level)} {MEANINGS[report.level.verdict]}</p>\n"
+    mark = html.mark(report.level) if report.judged else f"{report.verdict}:"
+    yield f"<p>Verdict: {mark} {MEANINGS[report.verdict]}</p>\n"
     yield "<table>\n<thead><tr><th>section</th><th>verdict</th><th>in short</th></tr></thead>\n"
     yield "<tbody>\n"
     for one in report.done:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from panna import __version__
 from panna.config.validate import THRESHOLDS
-from panna.errors import ConfigError, PannaError
+from panna.errors import PannaError
 from panna.report.content import Table
 from panna.report.level import Level
 from panna.validation.section import Content, Judgement, NotPossible, Section
@@ -54,6 +55,16 @@ class Report:
         """Of the worst section."""
         return max((one.content.level for one in self.done), default=Level.GOOD)
 
+    @property
+    def judged(self) -> bool:
+        """Whether any section has judged anything."""
+        return any(one.content.judged for one in self.done)
+
+    @property
+    def verdict(self) -> str:
+        """good, doubtful, bad or not judged."""
+        return self.level.verdict if self.judged else "not judged"
+
     def write_json(self, stream: IO[str]) -> None:
         """Every number of the page."""
         json.dump(self._content(), stream, indent=1, allow_nan=False)
@@ -75,27 +86,30 @@ class Report:
             "panna_version": __version__,
             "potential": [str(folder) for folder in self.subject.folders],
             "test_dir": str(config["IO_INFORMATION"]["test_dir"]),
-            "verdict": self.level.verdict,
+            "verdict": self.verdict,
             "thresholds": thresholds,
             "sections": {one.section.key: _section(one) for one in self.done},
         }
 
 
 def look(subject: Subject, section: Section) -> Done:
-    """Makes one section; one that fails costs none of the others.
-
-    Raises:
-      ConfigError: the ini file is wrong.
-    """
+    """Makes one section; one that fails costs none of the others."""
     try:
         return Done(section, section.make(subject))
     except NotPossible as reason:
         return Done(section, Content(), str(reason))
-    except ConfigError:
-        raise
     except PannaError as error:
-        failed = Judgement(Level.DOUBTFUL, f"This has failed: {error}", "Mend it and run again.")
-        return Done(section, Content(judgements=[failed]))
+        return _failed(section, str(error), "Mend it and run again.")
+    except Exception as error:
+        # A bug, of PANNA or of a library: hours of the other sections must not be lost with it.
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".rstrip(".: ")
+        return _failed(section, f"{reason}.", "This is a bug: report it, with the traceback.")
+
+
+def _failed(section: Section, reason: str, advice: str) -> Done:
+    failed = Judgement(Level.DOUBTFUL, f"This has failed: {reason}", advice)
+    return Done(section, Content(judgements=[failed]))
 
 
 def _section(one: Done) -> dict[str, Any]:

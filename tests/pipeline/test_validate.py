@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from ase.io import write
 
 from panna import validate
 from panna.config.validate import TITLES
 from panna.frames.ase_atoms import frame_of_structure
-from panna.frames.example_file import write_example
+from panna.frames.example_file import read_example, write_example
 from panna.frames.units import EV_PER_ANGSTROM3_IN_GPA
 from panna.potential.compiled import evaluate_frame, open_potential
 
@@ -103,8 +105,6 @@ def test_angles_of_forces(frames, tmp_path):
     """The median angle that the pull makes."""
     _, page = run(tmp_path, frames)
     numbers = content(page)["sections"]["errors"]["numbers"]
-    from panna.frames.example_file import read_example
-
     angles, references = [], []
     for path in sorted(frames.glob("*.example")):
         reference = read_example(path).forces
@@ -133,8 +133,6 @@ def test_a_committee_is_its_mean(frames, tmp_path):
     found = content(page)
     assert [Path(one).name for one in found["potential"]] == ["member_1", "member_2", "member_3"]
     folders = sorted(COMMITTEE.glob("member_*"))
-    from panna.frames.example_file import read_example
-
     frame = read_example(frames / "frame_0.example")
     energies = [evaluate_frame(open_potential(folder), frame).energy for folder in folders]
     shown = found["sections"]["errors"]["data"]["frames"][0]["predicted_energy_eV"]
@@ -144,8 +142,6 @@ def test_a_committee_is_its_mean(frames, tmp_path):
 def test_frames_without_labels(frames, tmp_path):
     folder = tmp_path / "bare"
     folder.mkdir()
-    from panna.frames.example_file import read_example
-
     for path in frames.glob("*.example"):
         bare = replace(read_example(path), energy=None, forces=None, virial=None)
         write_example(bare, folder / path.name)
@@ -178,16 +174,43 @@ def test_a_file_that_cannot_be_used_is_named(frames, tmp_path):
         ({"CRYSTAL__structure": "diamond Ge 5.66"}, "species Ge found; the potential has Si"),
         ({"CRYSTAL__structure": "diamnd Si 5.43"}, "expected a file that ASE reads"),
         ({"CRYSTAL__structure": "no_such_file.cif"}, "expected a file that ASE reads"),
+        ({"CRYSTAL__structure": "coincident.xyz"}, "atoms 1 and 3 are 0.001 angstrom apart"),
+        ({"MD__structure": "no_such_file.xyz"}, "expected a file with atoms that ASE reads"),
+        ({"MD__structure": "carbon.xyz"}, "species C found; the potential has Si"),
+        ({"MD__rdf_trajectory": "no_such_file.xyz"}, "expected a trajectory that ASE reads"),
+        ({"MD__rdf_trajectory": "carbon.xyz"}, "species C found; the potential has Si"),
     ],
 )
-def test_mistakes_are_explained(change, message, frames, tmp_path, capsys, monkeypatch):
+def test_mistakes_are_explained_at_once(change, message, frames, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("panna.validation.test_set.predict", None)  # the first long work
+    crystal = bulk("Si", "diamond", 5.43)
+    write("coincident.xyz", crystal + Atoms("Si", [[0.001, 0, 0]]))
+    write("carbon.xyz", bulk("C", "diamond", 3.57))
     code, page = run(tmp_path, frames, **change)
     assert code == 2
     said = capsys.readouterr().err
     assert message in said.replace("] ", ": ")
     assert "Traceback" not in said
     assert not page.exists()
+
+
+def test_names_are_no_formulas_in_plots(frames, tmp_path):
+    """matplotlib takes what stands between dollars for a formula; 5_ is a wrong one."""
+    folder = tmp_path / "test"
+    folder.mkdir()
+    for path, group in zip(sorted(frames.glob("*.example")), ["$5_$", "b"], strict=False):
+        write_example(replace(read_example(path), group=group), folder / path.name)
+    code, page = run(tmp_path, folder)
+    assert code == 0
+    assert "$5_$</text>" in page.read_text()
+
+
+def test_a_report_without_judgements_is_not_called_good(frames, tmp_path, capsys):
+    _, page = run(tmp_path, frames, IO_INFORMATION__sections="learning")
+    assert content(page)["verdict"] == "not judged"
+    assert "Verdict: not judged" in page.read_text()
+    assert "Verdict: not judged" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from panna.config.reader import ConfigError
 from panna.config.validate import miller_indices
 from panna.report.level import Level
 from panna.validation.crystals import defect_energies
-from panna.validation.crystals.cells import conventional_cell, primitive_cell
+from panna.validation.crystals.cells import conventional_cell, primitive_cell, symmetry
 from panna.validation.crystals.defect_energies import slab_of, surface, vacancies
-from panna.validation.crystals.relax import relaxed_crystal
+from panna.validation.crystals.relax import NotAtRest, relaxed_crystal
 from panna.validation.section import NotPossible
 from panna.validation.sections.defects import defects
 
@@ -201,3 +201,13 @@ def test_the_silicon_network(tmp_path):
     assert {key: found[key] for key in theirs} == pytest.approx(theirs, rel=0.05)
     outside = {row[0]: row[-1] for row in content.tables[0].rows}
     assert outside["surface (111)"] > 0
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize("look", [primitive_cell, conventional_cell, symmetry])
+def test_atoms_that_coincide_are_not_at_rest(look, raises, monkeypatch):
+    """As a potential without repulsion leaves them; in both ways of spglib, which phonopy sets."""
+    monkeypatch.setattr("spglib.error.OLD_ERROR_HANDLING", not raises, raising=False)
+    atoms = bulk("Cu") + Atoms("Cu", [[0.001, 0, 0]])
+    with pytest.raises(NotAtRest, match="two of its atoms may coincide"):
+        look(atoms)

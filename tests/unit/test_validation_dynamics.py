@@ -188,11 +188,11 @@ def test_the_structure_file_stays_as_it_is_unless_atoms_are_wanted(tmp_path):
     file = tmp_path / "start.xyz"
     write(file, bulk("Si", "diamond", 5.43, cubic=True))
     as_is = starting_structure(subject_of(tmp_path, MD={"structure": file}, CRYSTAL=CRYSTAL))
-    assert len(as_is.atoms) == 8 and not as_is.at_rest
+    assert len(as_is.atoms) == 8
     more = starting_structure(subject_of(tmp_path, MD={"structure": file, "atoms": 30}))
     assert len(more.atoms) == 32
     crystal = starting_structure(subject_of(tmp_path, CRYSTAL=CRYSTAL))
-    assert len(crystal.atoms) >= 216 and crystal.at_rest
+    assert len(crystal.atoms) >= 216
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def test_structures_that_cannot_be_used(tmp_path, atoms, error, reason):
         starting_structure(subject_of(tmp_path, MD={"structure": file}))
 
 
-def test_crystals_get_twice_the_energy_and_melts_are_melted(tmp_path):
+def test_atoms_at_rest_get_twice_the_energy_and_melts_are_melted(tmp_path):
     crystal = starting_structure(subject_of(tmp_path, CRYSTAL=CRYSTAL))
     cold = Plan("x", 300.0, 1.0, 1.0, 1)
-    assert preparation(crystal, cold)[1].startswith("velocity all create 600 ")
-    warm = preparation(replace(crystal, at_rest=False), cold)
-    assert warm[1].startswith("velocity all create 300 ")
+    words = [line.split()[0] for line in preparation(crystal, cold)]
+    assert words.index("minimize") < words.index("velocity") < words.index("run")
+    assert any(one.startswith("velocity all create 600 ") for one in preparation(crystal, cold))
     melt = [line for line in preparation(crystal, replace(cold, melt_at=3000.0)) if "lang" in line]
     assert [line.split()[4:6] for line in melt] == [
         ["3000", "3000"],
@@ -348,6 +348,25 @@ def test_a_cluster_without_periodic_directions(lammps, tmp_path):
     log = (tmp_path / "report_work" / "rdf_300K" / "log.lammps").read_text()
     assert "on 2 procs" in log and "boundary f f f" in log
     assert len(table(nve(subject))) == 2
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        bulk("Si", "diamond", 5.43, cubic=True).repeat(2),
+        Atoms("Si3", [[0, 0, 0], [2.3, 0, 0], [1.1, 2.0, 0.3]]),
+    ],
+    ids=["crystal", "molecule"],
+)
+def test_displaced_atoms_do_not_seem_to_fly_apart(atoms, lammps, tmp_path):
+    """Displacements as at 1500 K, in a run at 300 K."""
+    displaced = atoms.copy()
+    displaced.rattle(0.1, seed=1)
+    write(tmp_path / "frame.xyz", displaced)
+    values = {**SHORT, "structure": tmp_path / "frame.xyz", "atoms": 1}
+    subject = subject_of(tmp_path, potential=SILICON / "potential", MD=values)
+    for make in (nve, rdf):
+        assert not [one for one in make(subject).judgements if "flew apart" in one.sentence]
 
 
 def exploding(folder):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from ase import Atoms
 
 from panna.frames.neighbours import widths
-from panna.validation.crystals.relax import SYMMETRY
+from panna.validation.crystals.relax import SYMMETRY, NotAtRest
+
+NO_SYMMETRY = "no symmetry is found; two of its atoms may coincide"
 
 FIRST_CUBIC = 195  # space group
 
@@ -26,9 +30,7 @@ def symmetry(crystal: Atoms):
     """spglib's data set: number of the space group, equivalent atoms, rotations."""
     import spglib
 
-    found = spglib.get_symmetry_dataset(_spglib_cell(crystal), symprec=SYMMETRY)
-    assert found is not None  # the identity is always found unless atoms coincide
-    return found
+    return _asked(spglib.get_symmetry_dataset, crystal)
 
 
 def is_cubic(crystal: Atoms) -> bool:
@@ -46,13 +48,21 @@ def repeats(crystal: Atoms, length: float) -> tuple[int, int, int]:
 def _standard(crystal: Atoms, *, to_primitive: bool) -> Atoms:
     import spglib
 
-    found = spglib.standardize_cell(
-        _spglib_cell(crystal), to_primitive=to_primitive, symprec=SYMMETRY
-    )
-    assert found is not None
-    cell, scaled, numbers = found
+    cell, scaled, numbers = _asked(spglib.standardize_cell, crystal, to_primitive=to_primitive)
     return Atoms(numbers, scaled_positions=scaled, cell=cell, pbc=True, calculator=crystal.calc)
 
 
-def _spglib_cell(crystal: Atoms) -> tuple:
-    return crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers
+def _asked(question: Callable, crystal: Atoms, **options: bool):
+    """The answer of spglib.
+
+    Raises:
+      NotAtRest: there is none, as where atoms coincide; otherwise the identity is always found.
+    """
+    cell = crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers
+    try:
+        answer = question(cell, symprec=SYMMETRY, **options)
+    except Exception as error:  # of spglib 2.7 and later; earlier ones answer None
+        raise NotAtRest(f"{NO_SYMMETRY} ({error})") from error
+    if answer is None:
+        raise NotAtRest(NO_SYMMETRY)
+    return answer

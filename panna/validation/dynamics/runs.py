@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import read
+from ase.units import kB
 
 from panna.errors import FileError
-from panna.frames.ase_atoms import frame_of_structure
 from panna.frames.neighbours import widths
 from panna.report.level import Level
+from panna.validation.dynamics.given import read_structure
 from panna.validation.lammps.box import Box, data_file
 from panna.validation.lammps.pair import Pair, panna_pair, reference_pair
 from panna.validation.lammps.program import Log, run
@@ -25,7 +25,9 @@ DATA, DUMP, ENERGIES = "structure.data", "trajectory.dump", "energies.dat"
 DAMPING = 0.1  # ps, of the Langevin thermostat
 PREPARATION = 0.2  # of the time of a run: equilibration, and cooling of a melt
 MELTING = 0.4  # of the time of a run
+REST = "minimize 0 1e-2 200 2000"  # eV, eV/angstrom, steps, evaluations; near rest is enough
 HOTTEST = 3.0  # times the temperature wanted: atoms fly apart
+BOND = 1.0  # eV that become heat when a molecule changes, and no atom flies apart
 OUTSIDE = re.compile(r"pair_style panna: (\d+) of (\d+) atomic energies of this run")
 
 
@@ -34,12 +36,10 @@ class Start:
     """The atoms that a run starts from.
 
     origin: in words.
-    at_rest: without displacements, so that half of the kinetic energy given goes into them.
     """
 
     atoms: Atoms
     origin: str
-    at_rest: bool
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def starting_structure(subject: Subject) -> Start:
       ConfigError: the file cannot be read, or has species that the potential does not have.
       NotPossible: a single atom.
     """
-    config, at_rest = subject.config, False
+    config = subject.config
     path = config["MD"]["structure"]
     least = config["MD"]["atoms"]
     if path is not None:
-        atoms, origin = _read_structure(subject, path), str(path)
+        atoms, origin = read_structure(config, subject.species), str(path)
         least = least if config.given("MD", "atoms") else 1
     elif config["CRYSTAL"]["structure"] is not None:
-        atoms, origin, at_rest = subject.crystal, "the crystal", True
+        atoms, origin = subject.crystal, "the crystal"
     else:
         frame = subject.test.first
         atoms = Atoms(frame.species, frame.positions, cell=frame.cell, pbc=frame.pbc)
@@ -95,29 +95,7 @@ def starting_structure(subject: Subject) -> Start:
         raise NotPossible(
             "a single atom does not move; name a file with more in the key structure of [MD]"
         )
-    return Start(atoms, origin, at_rest)
-
-
-def _read_structure(subject: Subject, path: Path) -> Atoms:
-    config = subject.config
-    try:
-        found = read(path)
-        frame_of_structure(found)
-    except Exception as error:  # whatever ASE's readers raise
-        raise config.error(
-            "MD", "structure", f"expected a file with atoms that ASE reads ({error})"
-        ) from error
-    check_species(subject, "structure", found)
-    return Atoms(found.get_chemical_symbols(), found.positions, cell=found.cell, pbc=found.pbc)
-
-
-def check_species(subject: Subject, key: str, atoms: Atoms) -> None:
-    """Raises ConfigError if the atoms have species that the potential does not have."""
-    if unknown := sorted(set(atoms.get_chemical_symbols()) - set(subject.species)):
-        raise subject.config.error(
-            "MD", key,
-            f"species {', '.join(unknown)} found; the potential has {', '.join(subject.species)}",
-        )  # fmt: skip
+    return Start(atoms, origin)
 
 
 def repeated(atoms: Atoms, least: int, width: float) -> Atoms:
@@ -214,15 +192,18 @@ def velocity_line(atoms: Atoms, temperature: float, seed: int) -> str:
 
 
 def preparation(start: Start, one: Plan) -> list[str]:
-    """Velocities, melting and cooling if wanted, and equilibration; leaves `fix move` (nve) and
-    `fix heat` (langevin)."""
+    """Atoms at rest, velocities, melting and cooling if wanted, and equilibration; leaves
+    `fix move` (nve) and `fix heat` (langevin)."""
     warmest = max(one.temperature, one.melt_at or 0.0)
     first = one.melt_at or one.temperature
-    # Of a harmonic crystal half of the energy given becomes potential energy of the vibrations.
-    factor = 2 if start.at_rest else 1
     lines = [
         f"thermo {max(1, one.steps // 20)}",
-        velocity_line(start.atoms, factor * first, one.seed),
+        # Displaced atoms, as of a hot frame, would become heat faster than the thermostat takes it
+        # away, and look like atoms that fly apart.
+        REST,
+        "reset_timestep 0",
+        # From rest, half of the energy given becomes potential energy of the vibrations.
+        velocity_line(start.atoms, 2 * first, one.seed),
         "fix move all nve",
         *halt(start.atoms, warmest),
     ]
@@ -243,8 +224,9 @@ def preparation(start: Start, one: Plan) -> list[str]:
 
 def halt(atoms: Atoms, temperature: float) -> list[str]:
     """Ends the run when it is much too hot, or not a number."""
-    # Few atoms have large fluctuations: five standard deviations more.
-    limit = temperature * (HOTTEST + 5 * np.sqrt(2 / (3 * len(atoms))))
+    # Few atoms have large fluctuations: five standard deviations more, and the heat of a bond.
+    fluctuation = 5 * np.sqrt(2 / (3 * len(atoms)))
+    limit = temperature * (HOTTEST + fluctuation) + BOND / (1.5 * kB * len(atoms))
     return [
         f'variable hot equal "!(temp < {limit:.10g})"',
         "fix stop all halt 10 v_hot > 0.5 error soft",

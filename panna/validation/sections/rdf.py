@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io import iread
 
-from panna.errors import PannaError
 from panna.frames.neighbours import widths
 from panna.report.content import Fact, Plot, Table, known, numbers
 from panna.report.level import Level
+from panna.validation.dynamics.given import read_trajectory
 from panna.validation.dynamics.radial import (
     Radial,
     difference,
@@ -25,7 +24,6 @@ from panna.validation.dynamics.runs import (
     DUMP,
     MARGIN,
     Start,
-    check_species,
     outside_percent,
     pairs,
     plan,
@@ -129,28 +127,15 @@ def _trajectory(subject: Subject, start: Start) -> Iterator[Atoms]:
     Raises:
       ConfigError: it cannot be read, or does not fit.
     """
-    path = subject.config["MD"]["rdf_trajectory"]
     wanted = bool(start.atoms.pbc.all())
-    number = 0
-    try:
-        for number, atoms in enumerate(iread(path, index=":"), 1):
-            check_species(subject, "rdf_trajectory", atoms)
-            if bool(atoms.pbc.all()) != wanted:
-                raise subject.config.error(
-                    "MD", "rdf_trajectory",
-                    f"periodic in all directions: {not wanted} found in frame {number}, {wanted} "
-                    f"expected as in {start.origin}",
-                )  # fmt: skip
-            yield atoms
-    except PannaError:
-        raise
-    except Exception as error:  # whatever ASE's readers raise
-        raise subject.config.error(
-            "MD", "rdf_trajectory",
-            f"frame {number + 1} cannot be read; expected a trajectory that ASE reads ({error})",
-        ) from error  # fmt: skip
-    if not number:
-        raise subject.config.error("MD", "rdf_trajectory", "no frame found")
+    for number, atoms in enumerate(read_trajectory(subject.config, subject.species), 1):
+        if bool(atoms.pbc.all()) != wanted:
+            raise subject.config.error(
+                "MD", "rdf_trajectory",
+                f"periodic in all directions: {not wanted} found in frame {number}, {wanted} "
+                f"expected as in {start.origin}",
+            )  # fmt: skip
+        yield atoms
 
 
 def _recorded(subject: Subject, start: Start, farthest: float) -> Radial | None:
