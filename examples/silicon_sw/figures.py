@@ -57,7 +57,8 @@ def conservation(axes, reports: dict[str, dict], temperature: float) -> None:
             of = "potential" if run["of"] == "potential" else "reference"
             if run["temperature_K"] == temperature and of in styles:
                 style = styles[of] | {"linestyle": "-", "linewidth": 0.7}
-                axes.plot(run["time_ps"], run["energy_meV_per_atom"], **style)
+                behind = {"color": "0.6", "zorder": 1} if of == "reference" else {}
+                axes.plot(run["time_ps"], run["energy_meV_per_atom"], **style | behind)
     axes.set(xlabel="time (ps)", ylabel="total energy (meV/atom)")
     axes.set(title=f"6  constant energy, {temperature:g} K")
 
