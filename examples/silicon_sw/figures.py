@@ -67,7 +67,8 @@ def radial(axes, reports: dict[str, dict], temperature: float) -> None:
     """Figure 7."""
     for sections, styles in curves(reports):
         for one in sections["rdf"]["data"]["temperatures"]:
-            for of in styles if one["temperature_K"] == temperature else ():
+            # A run whose atoms flew apart has no curve.
+            for of in styles.keys() & one.keys() if one["temperature_K"] == temperature else ():
                 (g,) = one[of]["g"].values()
                 axes.plot(one[of]["r_angstrom"], np.array(g, float), **styles[of])
     axes.set(xlabel="r (Å)", ylabel="g(r)", title=f"7  pairs at {temperature:g} K")

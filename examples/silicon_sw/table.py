@@ -53,10 +53,14 @@ def column(report: dict) -> tuple[dict[str, str], dict[str, str]]:
         drift = row["drift (meV/atom/ps)"]
         text = row["ended"] if drift is None else f"{1e3 * drift:+.3f}"
         (mine if row["of"] == "potential" else theirs)[name] = text
-    for row in sections["rdf"]["tables"]["peaks"]:
-        name = f"g(r) {row['temperature (K)']:g} K: difference (noise), %"
-        if row["difference (%)"] is not None:
-            mine[name] = f"{row['difference (%)']:.1f} ({row['noise (%)']:.1f})"
+    rows = {row["temperature (K)"]: row for row in sections["rdf"]["tables"]["peaks"]}
+    for one in sections["rdf"]["data"]["temperatures"]:
+        row = rows.get(one["temperature_K"])
+        mine[f"g(r) {one['temperature_K']:g} K: difference (noise), %"] = (
+            "atoms fused or flew apart"
+            if row is None or row["difference (%)"] is None
+            else f"{row['difference (%)']:.1f} ({row['noise (%)']:.1f})"
+        )
     for row in sections["speed"]["tables"]["speed"]:
         if row["µs per atom and step"] is not None:
             of_potential = row["of"] == "potential"
