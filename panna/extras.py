@@ -18,11 +18,16 @@ def pip_install(extra: str) -> str:
     return f"pip install '.[{extra}]' in the checkout of PANNA"
 
 
+def missing(*names: str) -> str | None:
+    """The first of some packages that is not installed; None if all are there."""
+    return next((name for name in names if importlib.util.find_spec(name) is None), None)
+
+
 def require(name: str, extra: str, purpose: str) -> None:
     """To be called before the first import of a package.
 
     Raises:
       MissingPackage: it is not installed. purpose: what needs it, for the message.
     """
-    if importlib.util.find_spec(name) is None:
+    if missing(name):
         raise MissingPackage(f"{name} is not installed, {purpose} needs it; {pip_install(extra)}")

@@ -1,5 +1,6 @@
 """Shared by all tests: few threads, and the folders of reference data."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -26,3 +27,18 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the shared data sets in {SHARED}, which a plain clone does not have")
     return SHARED
+
+
+@pytest.fixture
+def without_package(monkeypatch):
+    """A function that hides a package, as if it were not installed."""
+    found = importlib.util.find_spec
+
+    def hide(hidden: str) -> None:
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, *rest: None if name == hidden else found(name, *rest),
+        )
+
+    return hide

@@ -5,7 +5,6 @@ python figures.py [OUTPUT.png]      after run.sh; without a name results/figures
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from table import NETWORKS
+from table import read_reports
 
 from panna.console import say
 from panna.report.svg import COLOURS, STYLE, figure_of
@@ -21,11 +20,11 @@ from panna.report.svg import COLOURS, STYLE, figure_of
 REFERENCE = {"color": "black", "linestyle": "--", "linewidth": 1, "label": "Stillinger-Weber"}
 
 
-def errors(axes, results: Path, names: list[str], forces: bool) -> None:
+def errors(axes, names: list[str], forces: bool) -> None:
     """Figure 5 as distributions: how many errors on the test set are larger than x."""
     for name, colour in zip(names, COLOURS, strict=False):
         # The tables of panna_evaluate: of frames, and of atoms
-        (path,) = (results / name / "test").glob("*_forces.dat" if forces else "*[0-9].dat")
+        (path,) = Path("results", name, "test").glob("*_forces.dat" if forces else "*[0-9].dat")
         if forces:
             values = np.loadtxt(path, usecols=range(2, 8))
             found = np.abs(values[:, :3] - values[:, 3:]).ravel()
@@ -87,9 +86,9 @@ def volumes(axes, reports: dict[str, dict]) -> None:
 def constants(axes, reports: dict[str, dict]) -> None:
     """Table 3: deviations of the elastic constants from the reference."""
     width = 0.8 / len(reports)
-    for k, ((name, report), colour) in enumerate(zip(reports.items(), COLOURS, strict=False)):
+    for k, (name, report) in enumerate(reports.items()):
         rows = {
-            row["of"]: 100 * (row["potential"] / row["Stillinger-Weber"] - 1)
+            row["of"]: row["deviation (%)"]
             for section, wanted in (
                 ("elastic", ("C11", "C12", "C44")),
                 ("equation_of_state", ("bulk modulus",)),
@@ -98,19 +97,19 @@ def constants(axes, reports: dict[str, dict]) -> None:
             if row["of"] in wanted
         }
         places = np.arange(len(rows)) + (k + 0.5) * width - 0.4
-        axes.bar(places, list(rows.values()), width, color=colour, label=name)
+        axes.bar(places, list(rows.values()), width, color=COLOURS[k], label=name)
         axes.set_xticks(range(len(rows)), ["B" if of.startswith("b") else of for of in rows])
     axes.axhspan(-1, 1, color="0.9", zorder=0)
     axes.set(ylabel="off Stillinger-Weber (%)", title="table 3")
 
 
-def draw(results: Path, reports: dict[str, dict]):
+def draw(reports: dict[str, dict]):
     sections = reports[next(iter(reports))]["sections"]
     nve = sorted({run["temperature_K"] for run in sections["nve"]["data"]["runs"]})
     rdf = [one["temperature_K"] for one in sections["rdf"]["data"]["temperatures"]]
     panels = [
-        partial(errors, results=results, names=list(reports), forces=False),
-        partial(errors, results=results, names=list(reports), forces=True),
+        partial(errors, names=list(reports), forces=False),
+        partial(errors, names=list(reports), forces=True),
         *(partial(conservation, reports=reports, temperature=t) for t in nve),
         *(partial(radial, reports=reports, temperature=t) for t in rdf),
         partial(volumes, reports=reports),
@@ -128,17 +127,12 @@ def draw(results: Path, reports: dict[str, dict]):
 
 
 def main() -> int:
-    results = Path("results")
-    output = Path(sys.argv[1]) if len(sys.argv) > 1 else results / "figures.png"
-    reports = {}
-    for name in NETWORKS:
-        if (path := results / name / "validation.json").exists():
-            reports[name] = json.loads(path.read_text())
-    if not reports:
+    output = sys.argv[1] if len(sys.argv) > 1 else "results/figures.png"
+    if not (reports := read_reports()):
         say("figures.py: no results yet; run run.sh first")
         return 2
     with matplotlib.rc_context(STYLE):
-        draw(results, reports).savefig(output, dpi=120)
+        draw(reports).savefig(output, dpi=120)
     say(f"Figures 5 to 8 of {', '.join(reports)} written to {output}")
     return 0
 

@@ -24,6 +24,12 @@ PUBLISHED = {
 }
 
 
+def read_reports() -> dict[str, dict]:
+    """What panna_validate has written, by network; of those that have been trained."""
+    paths = {name: Path("results", name, "validation.json") for name in NETWORKS}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
 def column(report: dict) -> tuple[dict[str, str], dict[str, str]]:
     """Numbers of a network, and of the reference, as text."""
     sections = report["sections"]
@@ -72,12 +78,9 @@ def column(report: dict) -> tuple[dict[str, str], dict[str, str]]:
 
 def main() -> int:
     columns, reference = {}, {}
-    for name in NETWORKS:
-        path = Path("results", name, "validation.json")
-        if path.exists():
-            with open(path) as file:
-                columns[name], theirs = column(json.load(file))
-            reference |= theirs
+    for name, report in read_reports().items():
+        columns[name], theirs = column(report)
+        reference |= theirs
     if not columns:
         say("table.py: no results yet; run run.sh first")
         return 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from panna.errors import StorageError
-from panna.extras import pip_install
+from panna.extras import missing, pip_install
 
 # What TensorFlow says while it is imported, whatever the level of its messages is.
 CHATTER = (b"WARNING: All log messages before absl::InitializeLog", b"I0000 ")
@@ -26,12 +25,11 @@ def require_tensorflow(purpose: str, *others: str) -> None:
     Raises:
       StorageError: one of the modules is not installed.
     """
-    for name in ("tensorflow", *others):
-        if importlib.util.find_spec(name) is None:
-            raise StorageError(
-                f"{name} is not installed, {purpose} needs it; {pip_install('cpu')}, "
-                "or with gpu in place of cpu for NVIDIA GPUs"
-            )
+    if name := missing("tensorflow", *others):
+        raise StorageError(
+            f"{name} is not installed, {purpose} needs it; {pip_install('cpu')}, "
+            "or with gpu in place of cpu for NVIDIA GPUs"
+        )
     # Errors of its C++ part are shown, information and warnings are not.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from descriptor_cases import mbp
+from example_scripts import with_values
 from training_cases import labelled_frame
 
 from panna import evaluate, gvect_calculator, tfr_packer, train
@@ -46,8 +46,7 @@ def test_a_recipe_learns(recipe, tmp_path, monkeypatch):
         place = EXAMPLES / "accuracy" / ("" if program == "evaluate" else recipe)
         text = (place / f"{program}.ini").read_text()
         text = text.replace("ELEMENT", "Ge").replace("CUTOFF", "5.4")
-        text = re.sub("(?m)^max_epochs = .*", "max_epochs = 40", text)
-        text = re.sub("(?m)^number_of_process = .*", "number_of_process = 1", text)
+        text = with_values(text, max_epochs="40", number_of_process="1")
         (tmp_path / f"{program}.ini").write_text(text)
     monkeypatch.chdir(tmp_path)
     for name, program in (("gvect", gvect_calculator), ("tfr", tfr_packer), ("train", train),

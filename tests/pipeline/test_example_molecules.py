@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ase import Atoms
 from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
+from example_scripts import scripts_of, with_values
 
 from panna import evaluate, extract_weights, gvect_calculator, tfr_packer, train
 from panna.frames.frame import Frame
@@ -27,12 +26,9 @@ KCAL = 0.0433641  # eV
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The scripts of the example, by their names; forgotten afterwards."""
-    sys.path.insert(0, str(EXAMPLE))
-    yield {name: importlib.import_module(name) for name in SCRIPTS}
-    sys.path.remove(str(EXAMPLE))
-    for name in SCRIPTS:
-        sys.modules.pop(name, None)
+    """The scripts of the example, by their names."""
+    with scripts_of(EXAMPLE, SCRIPTS) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -275,9 +271,7 @@ def test_ethanol_with_few_frames(scripts, tmp_path, monkeypatch):
     folder = tmp_path / "results" / "ethanol"
     folder.mkdir(parents=True)
     for ini in recipe:
-        text = re.sub("(?m)^max_epochs = .*", "max_epochs = 12", ini.read_text())
-        text = re.sub("(?m)^committee = .*", "committee = 2", text)
-        text = re.sub("(?m)^number_of_process = .*", "number_of_process = 1", text)
+        text = with_values(ini.read_text(), max_epochs="12", committee="2", number_of_process="1")
         text = text.replace("compute_forces = True", "compute_forces = True\nplots = False")
         (folder / ini.name).write_text(text)
     source = EXAMPLE.parent / "learning_curve" / "data" / "train.xyz.xz"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.io import read
+from example_scripts import scripts_of, with_values
 from lammps_runs import require_lammps
 
 from panna import evaluate, extract_weights, gvect_calculator, tfr_packer, train, validate
@@ -41,13 +41,10 @@ generate.main()
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The scripts of the example, by their names; forgotten afterwards."""
+    """The scripts of the example, by their names."""
     require_lammps()
-    sys.path.insert(0, str(EXAMPLE))
-    yield {name: importlib.import_module(name) for name in SCRIPTS}
-    sys.path.remove(str(EXAMPLE))
-    for name in SCRIPTS:
-        sys.modules.pop(name, None)
+    with scripts_of(EXAMPLE, SCRIPTS) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +111,7 @@ def test_the_chain_with_few_frames(scripts, tmp_path, monkeypatch, capsys):
         "melt_above": "5000",
     }
     for ini in (*EXAMPLE.glob("ours/*.ini"), *EXAMPLE.glob("*.ini")):
-        text = ini.read_text()
-        for key, value in changes.items():
-            text = re.sub(f"(?m)^{key} = .*", f"{key} = {value}", text)
+        text = with_values(ini.read_text(), **changes)
         if ini.name == "validate.ini":
             text = text.replace("report =", f"sections = {SECTIONS}\nreport =")
         (folder / ini.name).write_text(text)

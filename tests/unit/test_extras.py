@@ -1,7 +1,5 @@
 """Packages that are not installed."""
 
-import importlib.util
-
 import h5py
 import pytest
 
@@ -9,24 +7,9 @@ from panna.extras import MissingPackage, require
 from panna.tools import ani_parser, qe_parser, vasp_parser
 
 
-@pytest.fixture
-def without(monkeypatch):
-    """Hides a package."""
-    found = importlib.util.find_spec
-
-    def hide(name: str) -> None:
-        monkeypatch.setattr(
-            importlib.util,
-            "find_spec",
-            lambda other, *rest: None if other == name else found(other),
-        )
-
-    return hide
-
-
-def test_the_message_names_package_purpose_and_command(without):
+def test_the_message_names_package_purpose_and_command(without_package):
     require("numpy", "tools", "everything")
-    without("numpy")
+    without_package("numpy")
     with pytest.raises(MissingPackage) as error:
         require("numpy", "tools", "everything")
     assert str(error.value) == (
@@ -39,19 +22,21 @@ def test_the_message_names_package_purpose_and_command(without):
     ("parser", "name", "root"),
     [(qe_parser, "data-file-schema.xml", "espresso"), (vasp_parser, "vasprun.xml", "modeling")],
 )
-def test_parsers_of_xml_say_that_lxml_is_missing(parser, name, root, without, tmp_path, capsys):
+def test_parsers_of_xml_say_that_lxml_is_missing(
+    parser, name, root, without_package, tmp_path, capsys
+):
     (tmp_path / name).write_text(f'<?xml version="1.0"?><{root}></{root}>')
-    without("lxml")
+    without_package("lxml")
     code = parser.main(["-i", str(tmp_path / name), "-o", str(tmp_path / "out")])
     err = capsys.readouterr().err
     assert code == 2 and "lxml is not installed, reading XML needs it" in err
     assert "Traceback" not in err and not list(tmp_path.glob("out/*.example"))
 
 
-def test_parser_of_hdf5_says_that_h5py_is_missing(without, tmp_path, capsys):
+def test_parser_of_hdf5_says_that_h5py_is_missing(without_package, tmp_path, capsys):
     with h5py.File(tmp_path / "ani.h5", "w"):
         pass
-    without("h5py")
+    without_package("h5py")
     code = ani_parser.main(["-i", str(tmp_path / "ani.h5"), "-o", str(tmp_path / "out")])
     err = capsys.readouterr().err
     assert code == 2 and "h5py is not installed, reading HDF5 files needs it" in err

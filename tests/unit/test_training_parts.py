@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -240,11 +239,8 @@ def test_memory_is_measured():
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "tensorboard"])
-def test_missing_tensorflow_is_explained(missing, monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == missing else find(name)
-    )
+def test_missing_tensorflow_is_explained(missing, without_package):
+    without_package(missing)
     message = rf"{missing} is not installed.*pip install '\.\[cpu\]'"
     with pytest.raises(StorageError, match=message):
         prepare_tensorflow()

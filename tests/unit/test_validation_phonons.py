@@ -123,13 +123,8 @@ def test_a_cell_that_needs_too_many_forces_is_left_out(tmp_path, monkeypatch):
         phonons(subject_of(tmp_path, SMALL, potential=EMT()))
 
 
-def test_a_missing_library_is_named(tmp_path, monkeypatch):
-    import importlib.util
-
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "phonopy" else found(name)
-    )
+def test_a_missing_library_is_named(tmp_path, without_package):
+    without_package("phonopy")
     with pytest.raises(NotPossible, match="phonopy is not installed; pip install"):
         phonons(subject_of(tmp_path, potential=EMT()))
 

@@ -3,14 +3,13 @@ the comparison of numbers."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ase import Atoms
 
-from panna.extras import pip_install
+from panna.extras import missing, pip_install
 from panna.report.content import Fact, Table
 from panna.report.level import Level
 from panna.validation.crystals.relax import NotAtRest, relaxed_crystal
@@ -80,9 +79,8 @@ def require(*modules: str) -> None:
     Raises:
       NotPossible: one is not installed.
     """
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise NotPossible(f"{name} is not installed; {pip_install('validate')}")
+    if name := missing(*modules):
+        raise NotPossible(f"{name} is not installed; {pip_install('validate')}")
 
 
 @dataclass(frozen=True)

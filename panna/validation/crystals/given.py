@@ -13,6 +13,7 @@ from panna.config.reader import Config
 from panna.errors import FrameError
 from panna.frames.ase_atoms import frame_of_structure
 from panna.frames.neighbours import neighbour_list
+from panna.validation.species import check_species
 
 CLOSEST = 0.1  # angstrom between atoms; closer ones are one atom given twice
 EXPECTED = (
@@ -35,11 +36,7 @@ def parse_crystal(config: Config, species: tuple[str, ...]) -> Atoms:
         raise config.error("CRYSTAL", "structure", f"{EXPECTED} ({error})") from error
     if not found.pbc.all():
         raise config.error("CRYSTAL", "structure", "not periodic in three directions")
-    if unknown := sorted(set(found.get_chemical_symbols()) - set(species)):
-        raise config.error(
-            "CRYSTAL", "structure",
-            f"species {', '.join(unknown)} found; the potential has {', '.join(species)}",
-        )  # fmt: skip
+    check_species(config, "CRYSTAL", "structure", found, species)
     _check_distances(config, found, species)
     return Atoms(found.get_chemical_symbols(), found.positions, cell=found.cell, pbc=True)
 

@@ -10,6 +10,7 @@ from ase.io import iread, read
 from panna.config.reader import Config
 from panna.errors import PannaError
 from panna.frames.ase_atoms import frame_of_structure
+from panna.validation.species import check_species
 
 
 def check_given(config: Config, species: tuple[str, ...]) -> None:
@@ -37,7 +38,7 @@ def read_structure(config: Config, species: tuple[str, ...]) -> Atoms:
         raise config.error(
             "MD", "structure", f"expected a file with atoms that ASE reads ({error})"
         ) from error
-    _check_species(config, "structure", found, species)
+    check_species(config, "MD", "structure", found, species)
     return Atoms(found.get_chemical_symbols(), found.positions, cell=found.cell, pbc=found.pbc)
 
 
@@ -50,7 +51,7 @@ def read_trajectory(config: Config, species: tuple[str, ...]) -> Iterator[Atoms]
     done = 0
     try:
         for atoms in iread(config["MD"]["rdf_trajectory"], index=":"):
-            _check_species(config, "rdf_trajectory", atoms, species)
+            check_species(config, "MD", "rdf_trajectory", atoms, species)
             yield atoms
             done += 1
     except PannaError:
@@ -62,11 +63,3 @@ def read_trajectory(config: Config, species: tuple[str, ...]) -> Iterator[Atoms]
         ) from error  # fmt: skip
     if not done:
         raise config.error("MD", "rdf_trajectory", "no frame found")
-
-
-def _check_species(config: Config, key: str, atoms: Atoms, species: tuple[str, ...]) -> None:
-    if unknown := sorted(set(atoms.get_chemical_symbols()) - set(species)):
-        raise config.error(
-            "MD", key,
-            f"species {', '.join(unknown)} found; the potential has {', '.join(species)}",
-        )  # fmt: skip
