@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -80,10 +81,9 @@ def _run(argv: list[str] | None) -> int:
     wanted = [SECTIONS[key] for key in io["sections"] or TITLES]
     subject = _open(config, examples, wanted)
     done = []
-    with Progress(len(wanted), "validating", "sections") as progress:
-        for section in progress.track(wanted):
-            progress.advance(0, text=section.title)
-            done.append(look(subject, section))
+    for number, section in enumerate(wanted, 1):
+        say(f"{number}/{len(wanted)} {section.title}")
+        done.append(look(subject, section))
     report = Report(subject, done)
     numbers_file = page_file.with_suffix(".json")
     with atomic_write(numbers_file) as file:
@@ -128,7 +128,13 @@ def _open(config: Config, examples: Listing, wanted: list[Section]) -> Subject:
     )
     with Progress(len(examples), "predicting", "frames") as progress:
         test = predict(examples, potentials, offsets, progress.advance)
-    return Subject(config, folders, potentials, test)
+    return Subject(config, folders, potentials, test, _watch)
+
+
+@contextmanager
+def _watch(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    with Progress(total, f"  {label}", "steps") as progress:
+        yield progress.advance
 
 
 def _say_result(report: Report, page_file: Path, numbers_file: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,14 @@ from panna.validation.reference import reference_calculator
 from panna.validation.section import Judgement, NotPossible
 from panna.validation.test_set import TestSet
 
+Watch = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+
+
+@contextmanager
+def nobody(_total: int, _label: str) -> Iterator[Callable[[int], None]]:
+    """Nobody watches."""
+    yield lambda _steps: None
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -32,12 +42,15 @@ class Subject:
     folders: of the potentials, several of a committee.
     potentials: the same, in the core.
     test: predictions on the test set.
+    watch: shows long work to the user: for a number of steps and their name, a context with a
+      function that is called with the number of further steps done.
     """
 
     config: Config
     folders: list[Path]
     potentials: list[core.Potential]
     test: TestSet
+    watch: Watch = nobody
 
     @property
     def species(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Molecular dynamics of panna_validate: rdf, nve and speed."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_structures_that_cannot_be_used(tmp_path, atoms, error, reason):
 
 def test_atoms_at_rest_get_twice_the_energy_and_melts_are_melted(tmp_path):
     crystal = starting_structure(subject_of(tmp_path, CRYSTAL=CRYSTAL))
-    cold = Plan("x", 300.0, 1.0, 1.0, 1)
+    cold = Plan("x", "", 300.0, 1.0, 1.0, 1)
     words = [line.split()[0] for line in preparation(crystal, cold)]
     assert words.index("minimize") < words.index("velocity") < words.index("run")
     assert any(one.startswith("velocity all create 600 ") for one in preparation(crystal, cold))
@@ -250,6 +251,24 @@ def test_a_trained_potential_conserves_energy(lammps, tmp_path):
     assert mine["outside the training set (%)"] < 1
     assert len(content.data["runs"][0]["time_ps"]) > 200
     assert content.plots and "nan" not in json_of(content).lower()
+
+
+def test_all_steps_of_a_run_are_reported(lammps, tmp_path):
+    """Those of the minimisation, which nobody can foresee, do not count."""
+    reported = []
+
+    @contextmanager
+    def watch(total, label):
+        steps = []
+        yield steps.append
+        reported.append((label, total, sum(steps)))
+
+    md = {**SHORT, "melt_above": "250", "melt_at": "400"}
+    subject = subject_of(tmp_path, CRYSTAL=CRYSTAL, REFERENCE=SW, MD=md)
+    nve(replace(subject, watch=watch))
+    assert [label for label, _, _ in reported] == ["NVE at 300 K", "NVE at 300 K with SW"]
+    assert [total for _, total, _ in reported] == [done for _, _, done in reported]
+    assert reported[0][1] > 1.5 * 1e3 * float(SHORT["nve_time"])
 
 
 def test_a_timestep_that_is_too_long_shows(lammps, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +48,13 @@ class Plan:
     """A run: equilibration at a temperature, from a melt if melt_at is given, then the run.
 
     name: of its folder.
+    label: in words.
     temperature, melt_at: K.
     time: ps. timestep: fs.
     """
 
     name: str
+    label: str
     temperature: float
     time: float
     timestep: float
@@ -62,6 +65,23 @@ class Plan:
     def steps(self) -> int:
         """Of the run itself."""
         return self.steps_of(1.0)
+
+    @property
+    def stages(self) -> list[tuple[float, float, int]]:
+        """Of the preparation with a thermostat: first and last temperature, and steps."""
+        stages = [(self.temperature, self.temperature, self.steps_of(PREPARATION))]
+        if self.melt_at:
+            stages = [
+                (self.melt_at, self.melt_at, self.steps_of(MELTING)),
+                (self.melt_at, self.temperature, self.steps_of(PREPARATION)),
+                *stages,
+            ]
+        return stages
+
+    @property
+    def all_steps(self) -> int:
+        """With those of the preparation."""
+        return self.steps + sum(steps for _, _, steps in self.stages)
 
     def steps_of(self, part: float) -> int:
         """How many steps a part of the time has."""
@@ -136,8 +156,10 @@ def plan(
     values = subject.config["MD"]
     above = values["melt_above"]
     melt = above is not None and temperature > above
+    other = f" with {subject.config['REFERENCE']['name']}" if reference else ""
     return Plan(
         f"{name}_{temperature:g}K" + ("_reference" if reference else ""),
+        f"{name.upper()} at {temperature:g} K{other}",
         temperature,
         time,
         values["timestep"],
@@ -182,6 +204,7 @@ def system_lines(folder: Path, atoms: Atoms, pair: Pair, timestep: float) -> lis
         "neigh_modify every 1 delay 0 check yes",
         f"timestep {timestep / 1e3:.10g}",
         "thermo_style custom step temp pe etotal press",
+        "thermo_modify flush yes",
     ]
 
 
@@ -207,17 +230,10 @@ def preparation(start: Start, one: Plan) -> list[str]:
         "fix move all nve",
         *halt(start.atoms, warmest),
     ]
-    stages = [(one.temperature, one.temperature, PREPARATION)]
-    if one.melt_at:
-        stages = [
-            (one.melt_at, one.melt_at, MELTING),
-            (one.melt_at, one.temperature, PREPARATION),
-            *stages,
-        ]
-    for begin, end, part in stages:
+    for begin, end, steps in one.stages:
         lines += [
             f"fix heat all langevin {begin:.10g} {end:.10g} {DAMPING} {one.seed} zero yes",
-            f"run {one.steps_of(part)} post no",
+            f"run {steps} post no",
         ]
     return [*lines, *halt(start.atoms, one.temperature)]
 
@@ -246,7 +262,7 @@ def run_nve(subject: Subject, start: Start, pair: Pair, one: Plan) -> Log:
         f"file {ENERGIES} screen no",
         f"run {one.steps} post no",
     ]
-    return run(folder, lines, subject.config["MD"]["processes"])
+    return _run(subject, one, folder, lines)
 
 
 def run_nvt(subject: Subject, start: Start, pair: Pair, one: Plan, frames: int) -> Log:
@@ -263,7 +279,12 @@ def run_nvt(subject: Subject, start: Start, pair: Pair, one: Plan, frames: int) 
         "dump_modify positions format float %.5f",
         f"run {one.steps} post no",
     ]
-    return run(folder, lines, subject.config["MD"]["processes"])
+    return _run(subject, one, folder, lines)
+
+
+def _run(subject: Subject, one: Plan, folder: Path, lines: Sequence[str]) -> Log:
+    with subject.watch(one.all_steps, one.label) as advance:
+        return run(folder, lines, subject.config["MD"]["processes"], advance)
 
 
 def outside_percent(log: Log) -> float | None:

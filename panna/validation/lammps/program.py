@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from panna.errors import PotentialError
 from panna.extras import pip_install
@@ -23,6 +25,10 @@ EXPLOSION = re.compile(
     r"Neighbor list overflow|Too many neighbor|simulation unstable"
 )
 HALT = re.compile(r"^Fix halt condition .* met on step (\d+)", re.M)
+# A table of steps: its header, and its lines.
+TABLE, LINE = re.compile(r"^ *Step .*$", re.M), re.compile(r"^ *(\d+) +[-\d]", re.M)
+MINIMIZATION = "Minimization stats"
+GLANCE = 0.5  # s between two looks at a log
 UNKNOWN_STYLE = re.compile(r"(?:Unrecognized|Unknown|Invalid) pair style 'panna'")
 
 
@@ -63,8 +69,16 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(folder: Path, lines: Sequence[str], processes: int = 1) -> Log:
+def run(
+    folder: Path,
+    lines: Sequence[str],
+    processes: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> Log:
     """Runs a script in a folder, which gets the script, the log and what it writes.
+
+    Args:
+      advance: is called now and then with the number of further steps done.
 
     Raises:
       NotPossible: LAMMPS is not installed, or has no pair_style panna.
@@ -77,24 +91,58 @@ def run(folder: Path, lines: Sequence[str], processes: int = 1) -> Log:
     log.unlink(missing_ok=True)
     command = [mpiexec, "-n", str(processes), lmp, "-in", SCRIPT, "-log", LOG, "-nocite"]
     with open(folder / SCREEN, "w") as screen:
-        done = subprocess.run(
-            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=screen,
-            stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
+        code = _watched(command, folder, screen, advance)
     # An error of one process stands on the screen only.
     said = (folder / SCREEN).read_text(errors="replace")
     text = log.read_text(errors="replace") if log.exists() else said
     errors = [line for line in said.splitlines() if line.startswith("ERROR")]
     exploded = ""
-    if done.returncode:
+    if code:
         if UNKNOWN_STYLE.search(said):
             raise NotPossible(f"LAMMPS has no pair_style panna: {INSTALL}, in this environment")
         if not errors or not EXPLOSION.search(errors[0]):
-            raise PotentialError(_failure(log, said, done.returncode))
+            raise PotentialError(_failure(log, said, code))
         exploded = without_marks(errors[0])
     elif halt := HALT.search(text):
         exploded = f"much too hot in step {halt[1]}"
     return Log(log, text, exploded)
+
+
+def _watched(
+    command: Sequence[str | Path],
+    folder: Path,
+    screen: IO[str],
+    advance: Callable[[int], None] | None,
+) -> int:
+    """Runs a program to its end; its exit code."""
+    log, done = folder / LOG, 0
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=screen,
+        stderr=subprocess.STDOUT,
+    ) as program:  # fmt: skip
+        code = None
+        try:
+            while code is None:
+                with suppress(subprocess.TimeoutExpired):
+                    code = program.wait(GLANCE if advance else None)
+                if advance and log.exists():
+                    seen = steps_done(log.read_text(errors="replace"))
+                    advance(max(0, seen - done))
+                    done = max(seen, done)
+        except BaseException:
+            program.kill()
+            raise
+    return code
+
+
+def steps_done(text: str) -> int:
+    """How many steps of molecular dynamics a log has come to."""
+    done = 0
+    for table in TABLE.split(text)[1:]:
+        steps = [int(step) for step in LINE.findall(table.partition("Loop time")[0])]
+        if steps and MINIMIZATION not in table:
+            done += steps[-1] - steps[0]
+    return done
 
 
 def without_marks(line: str) -> str:
