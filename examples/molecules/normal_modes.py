@@ -83,7 +83,7 @@ def draw(scans: list[Scan]):
                           label="two standard deviations")  # fmt: skip
         axes.plot(scan.displacement, scan.predicted, color=COLOURS[0], label="potential")
         axes.plot(scan.displacement, scan.reference, "o", ms=3, color=COLOURS[1], label="DFT")
-        axes.set_title(scan.name)
+        axes.set_title(scan.name.replace("_", " "))
         axes.set_xlabel("displacement")
         axes.set_ylabel("energy (eV)")
         axes.set_ylim(min(-0.1, 1.1 * scan.reference.min()), 1.3 * scan.reference.max())
