@@ -56,13 +56,13 @@ def run(atoms: Atoms, temperature: float, time: float, step: float) -> dict[str,
     steps = round(1e3 * time / step)
     degrees = 3 * len(atoms) - 6
     times, energies, temperatures = [], [], []
-    with Progress(steps // EVERY, "simulating", f"{EVERY} steps") as progress:
+    with Progress(steps, "simulating", "steps") as progress:
         for number in range(0, steps, EVERY):
             dynamics.run(EVERY)
             times.append((number + EVERY) * step / 1e3)
             energies.append(atoms.get_total_energy())
             temperatures.append(2 * atoms.get_kinetic_energy() / degrees / units.kB)
-            progress.advance()
+            progress.advance(EVERY)
     slope, start = np.polyfit(times, energies, 1)
     noise = np.std(np.array(energies) - start - slope * np.array(times))
     return {
