@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Errors of the quickstart potential on its test set for several seeds of training:
 #     bash benchmarks/silicon_seeds.sh [SEEDS]        default: 1 2 3 4 5; two minutes for each
+# KEYS: lines for [TRAINING_PARAMETERS], as KEYS="derivatives = stored".
 # Needs the results of examples/quickstart/run.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../examples/quickstart"
@@ -10,7 +11,7 @@ panna_environment cpu
 for seed in ${*:-1 2 3 4 5}; do
     folder=results/seeds/$seed
     mkdir -p "$folder"
-    sed "s|^train_dir.*|train_dir = $folder/train|; s|^seed.*|seed = $seed|" train.ini >"$folder/train.ini"
+    sed "s|^train_dir.*|train_dir = $folder/train|; s|^seed.*|seed = $seed\n${KEYS:-}|" train.ini >"$folder/train.ini"
     sed "s|^train_dir.*|train_dir = $folder/train|; s|^eval_dir.*|eval_dir = $folder/test|" evaluate.ini >"$folder/evaluate.ini"
     panna_train --config "$folder/train.ini" >"$folder/train.log"
     panna_evaluate --config "$folder/evaluate.ini" >"$folder/evaluate.log"

@@ -3,12 +3,12 @@
     python benchmarks/training.py [--rounds 5]
 
 silicon: 216 atoms in a frame, 48 components, 48:32:16:1, batches of 64, with forces from stored
-derivatives and on the fly, or energies only. molecules: H, C, N, O, 768 components, networks
-768:128:128:64:1, batches of 1024, energies only. One thread; the whole step with its data pipeline,
-CPU time of the process, medians of several runs of a process each. Memory: peak of the process
-less that before the data are opened; data of 128 frames (silicon) or 4096 (molecules) included.
-Peers where pip has them: PyTorch with the same networks, optimiser and stored data, and with
-torchani computing the descriptors in the step.
+derivatives (in single or half precision) and on the fly, or energies only. molecules: H, C, N, O,
+768 components, networks 768:128:128:64:1, batches of 1024, energies only. One thread; the whole
+step with its data pipeline, CPU time of the process, medians of several runs of a process each.
+Memory: peak of the process less that before the data are opened; data of 128 frames (silicon) or
+4096 (molecules) included. Peers where pip has them: PyTorch with the same networks, optimiser and
+stored data, and with torchani computing the descriptors in the step.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ FRAMES = {"silicon": 128, "molecules": 4096}
 CASES = {
     "silicon, energies": ("silicon", "none"),
     "silicon, forces, stored": ("silicon", "stored"),
+    "silicon, forces, stored_half": ("silicon", "stored_half"),
     "silicon, forces, on the fly": ("silicon", "on_the_fly"),
     "molecules, energies": ("molecules", "none"),
 }
+PROFILED = ("stored", "stored_half", "on_the_fly")
 MOLECULES = "CH4 NH3 H2O C2H2 C2H4 C2H6 HCN H2CO CH3OH H2O2 N2H4 CO2 CH3CN HCOOH C3H8 CH3CH2OH"
 
 
@@ -327,7 +329,7 @@ def jobs() -> list[tuple[str, str, str, str]]:
     found += [
         (f"PyTorch: {name}", "torch", *what)
         for name, what in CASES.items()
-        if what[1] != "on_the_fly"
+        if what[1] in ("none", "stored")
     ]
     try:
         import torchani  # noqa: F401
@@ -366,8 +368,7 @@ def main() -> None:
             for row, *case in jobs():
                 results.setdefault(row, []).append(in_process(*case, str(folder)))
         profiles = {
-            source: in_process("profile", "silicon", source, str(folder))
-            for source in ("stored", "on_the_fly")
+            source: in_process("profile", "silicon", source, str(folder)) for source in PROFILED
         }
     medians = {
         row: {key: float(np.median([one[key] for one in found])) for key in found[0]}
@@ -388,7 +389,7 @@ def main() -> None:
         [part, *(f"{profiles[source][part]:.1f}" for source in profiles)]
         for part in profiles["stored"]
     ]
-    say(table(["part", "stored", "on the fly"], rows))
+    say(table(["part", *PROFILED], rows))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ def three_frames() -> Batch:
     }
 
 
+def halved(batch: Batch) -> Batch:
+    """With derivatives in half precision."""
+    return {**batch, "blocks": [blocks.astype(np.float16) for blocks in batch["blocks"]]}
+
+
 def part(batch: Batch, first: int, last: int) -> Batch:
     """Some of the frames of the batch."""
     atoms = np.concatenate([[0], np.cumsum(batch["n_atoms"])])
@@ -69,9 +74,12 @@ def part(batch: Batch, first: int, last: int) -> Batch:
 
 
 def derivatives(source):
-    return {"none": None, "stored": Stored(1), "on_the_fly": OnTheFly(TWO_SPECIES, threads=1)}[
-        source
-    ]
+    return {
+        "none": None,
+        "stored": Stored(threads=1),
+        "stored_half": Stored(half=True, threads=1),
+        "on_the_fly": OnTheFly(TWO_SPECIES, threads=1),
+    }[source]
 
 
 def a_step(

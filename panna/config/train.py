@@ -188,9 +188,10 @@ TRAINING = Section(
         Key("batch_size", positive_integer, 8, v1=REQUIRED, meaning="frames in a batch"),
         *OPTIMISER_KEYS,
         *LOSS_KEYS,
-        Key("derivatives", choice("auto", "stored", "on_the_fly"), "auto",
-            meaning="dG/dx for force training: stored, in memory or in the files, or on_the_fly, "
-                    "from positions in every step; auto: stored if the memory suffices"),
+        Key("derivatives", choice("auto", "stored_half", "stored", "on_the_fly"), "auto",
+            meaning="dG/dx for force training: stored in memory in half or in single precision, "
+                    "or on_the_fly, from positions in every step; auto: stored_half if the memory "
+                    "suffices"),
         Key("seed", non_negative_integer, 0, meaning="of first weights and order of frames"),
         Key("committee", positive_integer, 1,
             meaning="networks with the seeds seed, seed + 1, ..., trained side by side in "

@@ -25,6 +25,7 @@ try:
         jvp,
         pair_tangents,
         set_isa,
+        to_half,
         vjp,
     )
 except ModuleNotFoundError as error:
@@ -49,5 +50,6 @@ __all__ = [
     "jvp",
     "pair_tangents",
     "set_isa",
+    "to_half",
     "vjp",
 ]

@@ -205,30 +205,34 @@ Array<float> blocks(const panna::Descriptor& d, const Array<int>& species,
 }
 
 // Derivatives that were computed before: for each frame an array (pairs, 3, size), in the order of
-// its neighbour list. Where each atom's block begins.
+// its neighbour list, all of float32 or all of float16. Where each atom's block begins.
 struct Blocks {
-  std::vector<Array<float>> frames;
-  std::vector<const float*> of_atom;
+  std::vector<py::array> frames;
+  std::vector<const void*> of_atom;
   std::vector<long> pairs;
   std::size_t size = 0;
+  bool half = false;
 
-  Blocks(const std::vector<Array<float>>& frames_, const Array<std::int64_t>& first,
-         std::size_t size_)
+  Blocks(const std::vector<py::array>& frames_, const Array<std::int64_t>& first, std::size_t size_)
       : frames(frames_), size(size_) {
+    half = !frames.empty() && is_half(frames[0]);
     const std::int64_t* f = first.data();
     const auto atoms = static_cast<std::size_t>(first.size() - 1);
     of_atom.resize(atoms);
     pairs.resize(atoms);
     std::size_t atom = 0;
     std::int64_t begin = 0;
-    for (const Array<float>& frame : frames) {
+    for (py::array& frame : frames) {
+      if (is_half(frame) != half)
+        throw panna::Error("stored derivatives: float32 and float16 in one batch");
+      frame = half ? py::array::ensure(frame, py::array::c_style) : Array<float>(frame);
       if (frame.ndim() != 3 || frame.shape(1) != 3 ||
           static_cast<std::size_t>(frame.shape(2)) != size)
         throw panna::Error("stored derivatives: an array of shape (pairs, 3, " +
                            std::to_string(size) + ") expected for each frame");
       const std::int64_t end = begin + frame.shape(0);
       for (; atom < atoms && f[atom + 1] <= end; ++atom) {
-        of_atom[atom] = frame.data() + static_cast<std::size_t>(f[atom] - begin) * 3 * size;
+        of_atom[atom] = frame.data(static_cast<py::ssize_t>(f[atom] - begin));
         pairs[atom] = static_cast<long>(f[atom + 1] - f[atom]);
       }
       begin = end;
@@ -237,9 +241,20 @@ struct Blocks {
       throw panna::Error("stored derivatives: " + std::to_string(begin) + " pairs found, " +
                          std::to_string(f[atoms]) + " expected");
   }
+
+  static bool is_half(const py::array& a) {
+    return a.dtype().kind() == 'f' && a.dtype().itemsize() == 2;
+  }
+
+  const float* single_of(std::size_t atom) const {
+    return static_cast<const float*>(of_atom[atom]);
+  }
+  const panna::kernels::Half* half_of(std::size_t atom) const {
+    return static_cast<const panna::kernels::Half*>(of_atom[atom]);
+  }
 };
 
-Array<double> blocks_vjp(const std::vector<Array<float>>& frames, const Array<std::int64_t>& first,
+Array<double> blocks_vjp(const std::vector<py::array>& frames, const Array<std::int64_t>& first,
                          const Array<float>& g_bar, int threads) {
   const auto atoms = static_cast<std::size_t>(first.size() - 1);
   const std::size_t size = atoms > 0 ? static_cast<std::size_t>(g_bar.size()) / atoms : 0;
@@ -251,14 +266,19 @@ Array<double> blocks_vjp(const std::vector<Array<float>>& frames, const Array<st
   const std::int64_t* f = first.data();
   parallel(static_cast<int>(atoms), threads, [&](Workspace&, int i) {
     const auto k = static_cast<std::size_t>(i);
-    panna::kernels::active().block_gradient(blocks.of_atom[k], blocks.pairs[k],
-                                            static_cast<long>(size), bar + size * k,
-                                            gradient + 3 * f[k]);
+    const auto& kernels = panna::kernels::active();
+    const long width = static_cast<long>(size), pairs = blocks.pairs[k];
+    const float* mine = bar + size * k;
+    double* to = gradient + 3 * f[k];
+    if (blocks.half)
+      kernels.half_block_gradient(blocks.half_of(k), pairs, width, mine, to);
+    else
+      kernels.block_gradient(blocks.single_of(k), pairs, width, mine, to);
   });
   return out;
 }
 
-Array<float> blocks_jvp(const std::vector<Array<float>>& frames, const Array<std::int64_t>& first,
+Array<float> blocks_jvp(const std::vector<py::array>& frames, const Array<std::int64_t>& first,
                         const Array<double>& tangents, int size_, int threads) {
   const auto atoms = static_cast<std::size_t>(first.size() - 1);
   const auto size = static_cast<std::size_t>(size_);
@@ -271,9 +291,23 @@ Array<float> blocks_jvp(const std::vector<Array<float>>& frames, const Array<std
   const std::int64_t* f = first.data();
   parallel(static_cast<int>(atoms), threads, [&](Workspace&, int i) {
     const auto k = static_cast<std::size_t>(i);
-    panna::kernels::active().block_change(blocks.of_atom[k], blocks.pairs[k],
-                                          static_cast<long>(size), t + 3 * f[k], dg + size * k);
+    const auto& kernels = panna::kernels::active();
+    const long width = static_cast<long>(size), pairs = blocks.pairs[k];
+    if (blocks.half)
+      kernels.half_block_change(blocks.half_of(k), pairs, width, t + 3 * f[k], dg + size * k);
+    else
+      kernels.block_change(blocks.single_of(k), pairs, width, t + 3 * f[k], dg + size * k);
   });
+  return out;
+}
+
+py::array to_half(const Array<float>& numbers) {
+  py::array out(py::dtype("e"), std::vector<py::ssize_t>(numbers.shape(), numbers.shape() + numbers.ndim()));
+  auto* to = static_cast<panna::kernels::Half*>(out.mutable_data());
+  const float* from = numbers.data();
+  const long count = static_cast<long>(numbers.size());
+  py::gil_scoped_release release;
+  panna::kernels::active().to_half(from, count, to);
   return out;
 }
 
@@ -399,9 +433,11 @@ PYBIND11_MODULE(_core, m) {
   list(jacobian, m, "jacobian", "dG/d(vector) of every pair, (pairs, size, 3).");
 
   m.def("blocks_vjp", blocks_vjp, py::arg("blocks"), py::arg("first"), py::arg("g_bar"),
-        py::arg("threads") = 0, "vjp with stored derivatives, (pairs, 3).");
+        py::arg("threads") = 0, "vjp with stored derivatives, float32 or float16; (pairs, 3).");
   m.def("blocks_jvp", blocks_jvp, py::arg("blocks"), py::arg("first"), py::arg("tangents"),
         py::arg("size"), py::arg("threads") = 0, "jvp with stored derivatives, (atoms, size).");
+  m.def("to_half", to_half, py::arg("numbers"),
+        "float32 -> float16, rounded to the nearest; beyond 65504 infinite.");
   m.def("forces", forces, py::arg("first"), py::arg("index"), py::arg("gradient"),
         "Forces (atoms, 3) from the gradient with respect to the vectors (pairs, 3).");
   m.def("pair_tangents", pair_tangents, py::arg("first"), py::arg("index"), py::arg("moves"),

@@ -58,11 +58,13 @@ class OnTheFly:
 
 @dataclass(frozen=True)
 class Stored:
-    """From the blocks of the batch, see storage.pair_derivatives; float32.
+    """From the blocks of the batch, see storage.pair_derivatives.
 
+    half: they are float16, otherwise float32; products are summed in float32.
     threads: of the core, 0 for all.
     """
 
+    half: bool = False
     threads: int = 0
 
     def slopes(self, batch: Batch, gradients: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from panna import core
 from panna.descriptors import evaluate
 from panna.descriptors.parameters import DescriptorParameters
 from panna.descriptors.scaling import Scaling, network_inputs
@@ -20,7 +21,8 @@ from panna.storage.record import SparseDerivatives
 from panna.storage.record_index import RecordIndex
 from panna.storage.tfrecord import Parsed, decode_geometry, parse
 
-SOURCES = ("none", "stored", "on_the_fly")
+STORED = ("stored", "stored_half")
+SOURCES = ("none", *STORED, "on_the_fly")
 Batch = dict[str, Any]
 
 
@@ -31,7 +33,8 @@ class BatchSource:
     index: the records.
     n_species, g_size: what the network expects; records are checked against them.
     source: "none"; "on_the_fly": neighbour lists; "stored": derivatives of the descriptors,
-      calculated from the positions, or read where the records hold no positions.
+      calculated from the positions, or read where the records hold no positions; "stored_half":
+      the same, rounded to float16.
     forces, virials: reference forces and virials belong to the batch.
     descriptor: of the records, None if they do not say.
     exact: descriptors in float64, calculated from the positions; records hold float32.
@@ -72,7 +75,8 @@ class BatchSource:
           float64, eV, nan for frames without one;
           with derivatives: first (N + 1,) and index (M,) int64, the neighbour list of the batch,
           and vectors (M, 3) float64, angstrom, where the records hold positions;
-          stored: blocks, a list of B arrays (M_frame, 3, g) float32, see PairDerivatives.
+          stored: blocks, a list of B arrays (M_frame, 3, g) float32, see PairDerivatives;
+          stored_half: the same in float16.
         Raises:
           StorageError: a record does not fit the options; the message names file and record.
         """
@@ -159,8 +163,11 @@ class BatchSource:
         batch = {"first": joined.first, "index": joined.index, "vectors": joined.vectors}
         if self.exact:
             batch["descriptors"] = evaluate.compute(self.descriptor, joined, self.threads)
-        if self.source == "stored":
-            batch["blocks"] = [evaluate.blocks(self.descriptor, one, self.threads) for one in lists]
+        if self.source in STORED:
+            batch["blocks"] = [
+                self._stored(evaluate.blocks(self.descriptor, one, self.threads), int(record))
+                for one, record in zip(lists, records, strict=True)
+            ]
         return batch
 
     def _one_list(self, features, frame: int, record: int) -> NeighbourList:
@@ -182,8 +189,24 @@ class BatchSource:
             "index": np.concatenate(
                 [one.index + start for one, start in zip(frames, starts, strict=False)]
             ),
-            "blocks": [one.blocks for one in frames],
+            "blocks": [
+                self._stored(one.blocks, int(record))
+                for one, record in zip(frames, records, strict=True)
+            ],
         }
+
+    def _stored(self, blocks: np.ndarray, record: int) -> np.ndarray:
+        """Derivatives in the precision of the source."""
+        if self.source == "stored":
+            return blocks
+        half = core.to_half(blocks)
+        if not np.isfinite(half).all():
+            raise StorageError(
+                f"{self.index.where(record)}: a derivative of {np.abs(blocks).max():g} 1/angstrom "
+                f"found, half precision ends at {np.finfo(np.float16).max:g}; train with "
+                "derivatives = stored"
+            )
+        return half
 
     def _one_frame(self, features, frame: int, record: int) -> PairDerivatives:
         n = int(features["species"].lengths[frame])

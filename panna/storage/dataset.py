@@ -22,7 +22,7 @@ import numpy as np
 from panna.descriptors.parameters import from_dict
 from panna.descriptors.scaling import Scaling
 from panna.errors import StorageError
-from panna.storage.batch_source import SOURCES, Batch, BatchSource
+from panna.storage.batch_source import SOURCES, STORED, Batch, BatchSource
 from panna.storage.record_index import RecordIndex
 from panna.storage.resident import ResidentSource
 from panna.storage.tfrecord import file_metadata, read_tfrecord, verify
@@ -185,7 +185,7 @@ def open_dataset(
     Args:
       files: TFRecord files of one descriptor, or what `inspect_files` has found in them.
       n_species, g_size: what the network expects.
-      source: of derivatives: "none", "stored" or "on_the_fly".
+      source: of derivatives, one of SOURCES.
       batch_size: frames in a batch.
       seed, shuffle: order of the frames in each epoch; without shuffle the order of the files.
       forces: reference forces belong to the batches; by default if there are derivatives.
@@ -263,7 +263,7 @@ def _check_contents(summary: DataSummary, n_species, g_size, source, forces) -> 
             f"{where}: its first frame has no forces, and all frames need them; set forces_cost = "
             "0 or make the data from frames that have forces only"
         )
-    if source == "stored" and not (summary.has_derivatives or summary.can_be_computed):
+    if source in STORED and not (summary.has_derivatives or summary.can_be_computed):
         raise StorageError(
             f"{where}: no derivatives stored. Compute and pack with include_derivatives = True, or "
             "train with derivatives = on_the_fly"

@@ -11,6 +11,7 @@ from panna.descriptors.scaling import Scaling, network_inputs
 from panna.storage.batch_source import Batch, BatchSource, starts
 
 CHUNK = 64  # records read at a time
+LONG = 50  # rows: copying a piece for each frame is then faster than looking up each row
 OF_FRAMES = ("name", "n_atoms", "energy", "weight", "virial")
 OF_ATOMS = ("species", "forces", "descriptors", "neighbours")
 OF_PAIRS = ("index", "vectors")
@@ -60,15 +61,15 @@ class ResidentSource:
         """The batch of some records, as BatchSource.load gives it."""
         batch = {name: self.arrays[name][records] for name in self._have(OF_FRAMES)}
         n_atoms = batch["n_atoms"]
-        atoms = _rows(self.atoms, records)
+        of_atoms = _cutter(self.atoms, records)
         for name in self._have(OF_ATOMS):
-            batch[name] = self.arrays[name][atoms]
+            batch[name] = of_atoms(self.arrays[name])
         batch["frame_of_atom"] = np.repeat(np.arange(len(records)), n_atoms)
         if "neighbours" in batch:
             batch["first"] = starts(batch.pop("neighbours"))
-            pairs = _rows(self.pairs, records)
+            of_pairs = _cutter(self.pairs, records)
             for name in self._have(OF_PAIRS):
-                batch[name] = self.arrays[name][pairs]
+                batch[name] = of_pairs(self.arrays[name])
             counts = self.pairs[records + 1] - self.pairs[records]
             batch["index"] = batch["index"] + np.repeat(starts(n_atoms)[:-1], counts)
         if self.blocks:
@@ -98,7 +99,12 @@ class ResidentSource:
         return [name for name in names if name in self.arrays]
 
 
-def _rows(begin: np.ndarray, records: np.ndarray) -> np.ndarray:
-    """Numbers of the rows of some frames."""
-    counts = begin[records + 1] - begin[records]
-    return np.repeat(begin[records] - starts(counts)[:-1], counts) + np.arange(counts.sum())
+def _cutter(begin: np.ndarray, records: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Cuts the rows of some frames, one behind the other, out of an array."""
+    first, last = begin[records], begin[records + 1]
+    counts = last - first
+    if counts.sum() > LONG * len(records):
+        parts = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        return lambda array: np.concatenate([array[part] for part in parts])
+    rows = np.repeat(first - starts(counts)[:-1], counts) + np.arange(counts.sum())
+    return lambda array: array[rows]

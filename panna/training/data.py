@@ -36,7 +36,7 @@ class TrainingData:
 
     summary: of the training files.
     species: in the order of the indices.
-    source: of derivatives: "none", "stored" or "on_the_fly"; derivatives: why.
+    source: of derivatives, one of batch_source.SOURCES; derivatives: why.
     cache: why the data are kept in memory or not.
     """
 
@@ -92,13 +92,13 @@ def open_training_data(
 
     _check_groups(config, config["TRAINING_PARAMETERS"]["group_weights"] or {}, summary)
 
-    used = "stored" if chosen == "auto" else chosen
+    used = "stored_half" if chosen == "auto" else chosen
     datasets = [_open(config, summary, species, used, validation=False)]
     if other is not None:
         datasets.append(_open(config, other, species, used, validation=True))
     sizes = _Sizes(sum(map(_measured_bytes, datasets)), available_bytes() / sharers)
     if chosen == "auto":
-        reason = f"stored, computed once: {sizes}"
+        reason = f"stored in half precision, computed once: {sizes}"
         if not sizes.fit:
             used, reason = "on_the_fly", f"on_the_fly: stored ones would take {sizes}"
             datasets = [dataset.with_derivatives(used) for dataset in datasets]
@@ -197,10 +197,10 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
         )  # fmt: skip
     wanted = config["TRAINING_PARAMETERS"]["derivatives"]
     if config["PARALLELIZATION"]["device"] == "tpu":
-        if wanted == "on_the_fly":
+        if wanted in ("on_the_fly", "stored_half"):
             raise config.error(
                 "TRAINING_PARAMETERS", "derivatives",
-                "a TPU takes stored derivatives only; set derivatives = stored or auto",
+                "a TPU takes those stored in single precision; set derivatives = stored or auto",
             )  # fmt: skip
         return "stored", "stored: a TPU takes no others"
     if before is not None and wanted in ("auto", before):
@@ -216,7 +216,7 @@ def _choose_source(config: Config, summary: DataSummary, before: str | None) -> 
     if not summary.can_be_computed:
         return "stored", "stored: the files hold derivatives, but no positions"
     if config["TRAINING_PARAMETERS"]["precision"] == "float64":
-        return "on_the_fly", "on_the_fly: stored ones are float32"
+        return "on_the_fly", "on_the_fly: stored ones have less digits than precision = float64"
     if config["PARALLELIZATION"]["dataset_cache"] is False:
         return "on_the_fly", "on_the_fly: the data are not kept in memory"
     return "auto", ""

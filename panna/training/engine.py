@@ -13,6 +13,7 @@ from panna.descriptors.parameters import from_dict
 from panna.network.forces import Derivatives, OnTheFly, Stored
 from panna.network.parameters import Model
 from panna.network.variables import NetworkVariables, trainable_variables
+from panna.storage.batch_source import STORED
 from panna.storage.dataset import Dataset
 from panna.training.checkpoints import Checkpoint
 from panna.training.clipping import Clipping
@@ -27,7 +28,10 @@ from panna.training.tpu_step import TpuStep, on_tpu
 from panna.training.whole_step import WholeStep
 from panna.training.whole_step_on_the_fly import WholeStepOnTheFly
 
-ON_GPU: dict[str, type[Step]] = {"stored": WholeStep, "on_the_fly": WholeStepOnTheFly}
+ON_GPU: dict[str, type[Step]] = {
+    **dict.fromkeys(STORED, WholeStep),
+    "on_the_fly": WholeStepOnTheFly,
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def make_step(kind: type[Step], config: Config, source: str, model: Model) -> St
     """A step of some kind.
 
     Args:
-      source: of derivatives: "none", "stored" or "on_the_fly".
+      source: of derivatives, one of batch_source.SOURCES.
       model: with the first weights.
     """
     with on_tpu() if _tpu(config) else nullcontext():
@@ -128,7 +132,7 @@ def _derivatives(config: Config, source: str, model: Model) -> Derivatives | Non
     threads = config["PARALLELIZATION"]["intra_op_parallelism_threads"]
     if source == "none":
         return None
-    if source == "stored":
-        return Stored(threads)
+    if source in STORED:
+        return Stored(half=source == "stored_half", threads=threads)
     mixed = config["TRAINING_PARAMETERS"]["precision"] == "float32"
     return OnTheFly(from_dict(model.descriptor), mixed, threads)

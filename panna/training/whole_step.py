@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from panna.network.energy import atomic_energies, energies_and_slopes
+from panna.network.forces import Stored
 from panna.training.by_species import BySpecies, PairRows
 from panna.training.step import Batch, Outcome, Step
 
@@ -46,12 +47,17 @@ class WholeStep(Step):
         specs = {
             "centre": tf.TensorSpec([None], tf.int64),
             "neighbour": tf.TensorSpec([None], tf.int64),
-            "blocks": tf.TensorSpec([None, 3, g], tf.float32),
+            "blocks": tf.TensorSpec([None, 3, g], self._block_type),
         }
         if self._with_virials:
             specs["frame"] = tf.TensorSpec([None], tf.int64)
             specs["vectors"] = tf.TensorSpec([None, 3], tf.float64)
         return specs
+
+    @property
+    def _block_type(self) -> type[np.floating]:
+        half = isinstance(self.derivatives, Stored) and self.derivatives.half
+        return np.float16 if half else np.float32
 
     def validate(self, batch: Batch) -> Outcome:
         """Errors of a batch, with the averaged weights if there are any."""
@@ -83,7 +89,7 @@ class WholeStep(Step):
         pairs = {
             "centre": pad(place[centre]),
             "neighbour": pad(place[batch["index"]]),
-            "blocks": pad(np.concatenate(batch["blocks"]).astype(np.float32, copy=False)),
+            "blocks": pad(np.concatenate(batch["blocks"]).astype(self._block_type, copy=False)),
         }
         if self._with_virials:
             pairs["frame"] = pad(batch["frame_of_atom"][centre])

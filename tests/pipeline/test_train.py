@@ -220,7 +220,7 @@ def test_the_start_and_the_end_are_reported(data, tmp_path, capsys):
         " Si -",
         "786 parameters, 59 inputs, standardised",
         "Si 6:4:1, gaussian:gaussian:linear",
-        "stored, computed once: ",
+        "stored in half precision, computed once: ",
         "float32, seed 0, on",
         "9 steps, 3 epochs of 3 steps",
         "meV/atom",
@@ -244,9 +244,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, tmp_
 
 def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
     cases = [
-        ("stored", "auto", "stored, computed once: "),
+        ("stored", "stored", "stored, as asked for"),
         ("stored", "on_the_fly", "on_the_fly, as asked for"),
         ("without positions", "auto", "stored: the files hold derivatives, but no positions"),
+        ("stored", "auto", "stored in half precision, computed once: "),
     ]
     models = []
     for number, (folder, source, reason) in enumerate(cases):
@@ -255,11 +256,11 @@ def test_both_sources_of_derivatives_train_alike(data, tmp_path, capsys):
         assert run(ini) == 0
         assert reason in capsys.readouterr().out
         models.append(last_model(run_dir / "run").to_arrays())
-    for other in models[1:]:
+    # float32 rounding, amplified by Adam over nine steps, and that of float16
+    for other, close in zip(models[1:], (2e-4, 2e-4, 5e-3), strict=True):
         for key, array in models[0].items():
             if array.dtype == np.float32:
-                # float32 rounding, amplified by Adam over nine steps
-                np.testing.assert_allclose(other[key], array, atol=2e-4)
+                np.testing.assert_allclose(other[key], array, atol=close)
 
 
 def test_stored_derivatives_on_a_gpu_train_alike(data, tmp_path, capsys, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from descriptor_cases import mbp, random_frame
 from storage_cases import a_record
 
+from panna import core
 from panna.descriptors import evaluate
 from panna.descriptors.scaling import Scaling
 from panna.errors import StorageError
@@ -157,6 +158,9 @@ def test_the_memory_of_a_frame_is_measured(files):
     none, stored = (opened(files, s).source.frame_bytes(np.arange(3)) for s in ("none", "stored"))
     # Three frames of 3 or 14 atoms, each with a neighbour at least.
     assert stored - none > 3 * 3 * 3 * SIZE * 4
+    half = opened(files, "stored_half").source.frame_bytes(np.arange(3))
+    blocks = next(opened(files, "stored", batch_size=3, shuffle=False).epoch_batches(0))["blocks"]
+    assert stored - half == sum(one.nbytes for one in blocks) // 2
 
 
 def test_the_arrays_of_a_batch_are_the_records_one_after_the_other(files, records):
@@ -200,6 +204,50 @@ def test_all_sources_of_derivatives_give_the_same_products(files, without_positi
             np.testing.assert_allclose(found, changes, atol=1e-6 * np.abs(changes).max())
 
 
+@pytest.mark.parametrize("resident", [False, True])
+def test_half_precision_rounds_the_stored_derivatives(files, without_positions, resident):
+    rng = np.random.default_rng(0)
+    for paths in (files, without_positions):
+        datasets = [opened(paths, source) for source in ("stored", "stored_half")]
+        datasets = [one.resident() for one in datasets] if resident else datasets
+        for single, half in zip(*(one.epoch_batches(0) for one in datasets), strict=True):
+            rounded = [blocks.astype(np.float16) for blocks in single["blocks"]]
+            for mine, blocks in zip(half["blocks"], rounded, strict=True):
+                assert mine.dtype == np.float16 and np.array_equal(mine, blocks)
+            de_dg = rng.normal(size=half["descriptors"].shape).astype(np.float32)
+            moves = rng.normal(size=(len(half["index"]), 3))
+            again = {**half, "blocks": [blocks.astype(np.float32) for blocks in rounded]}
+            for product, of in ((Stored().slopes, de_dg), (Stored().changes, moves)):
+                expected = product(again, of)
+                close = 1e-6 * np.abs(expected).max()  # other order of the sums
+                np.testing.assert_allclose(product(half, of), expected, atol=close)
+                # 11 binary digits of each of many numbers
+                exact = product(single, of)
+                np.testing.assert_allclose(expected, exact, atol=1e-3 * np.abs(exact).max())
+
+
+def test_derivatives_beyond_half_precision_are_refused(records, tmp_path):
+    large = replace(records[0].sparse_derivatives())
+    large = replace(large, values=large.values * np.float32(1e6))
+    path = tmp_path / "large.tfrecord"
+    bare = replace(records[0], derivatives=large, positions=None, cell=None, pbc=None)
+    write_tfrecord(path, [bare], sparse=True)
+    next(opened([path], "stored").epoch_batches(0))
+    with pytest.raises(
+        StorageError,
+        match=r"large\.tfrecord, record 1: a derivative of \S+ 1/angstrom found, half precision "
+        r"ends at 65504; train with derivatives = stored",
+    ):
+        next(opened([path], "stored_half").epoch_batches(0))
+
+
+def test_single_and_half_precision_do_not_mix(files):
+    batch = next(opened(files, "stored").epoch_batches(0))
+    batch["blocks"][-1] = batch["blocks"][-1].astype(np.float16)
+    with pytest.raises(core.CoreError, match="float32 and float16 in one batch"):
+        Stored().slopes(batch, np.zeros_like(batch["descriptors"]))
+
+
 def test_derivatives_that_do_not_add_up_are_refused(records, tmp_path):
     some = replace(records[0].sparse_derivatives(), values=records[0].derivatives.values.copy())
     some.values[len(some.values) // 2] += 1.0
@@ -233,7 +281,7 @@ def test_options_that_the_files_do_not_meet_are_errors(files, records, tmp_path)
         open_dataset(files, 2, 7, batch_size=4)
     with pytest.raises(StorageError, match=r"2 species \(Si, O\) found, 3 expected"):
         open_dataset(files, 3, SIZE, batch_size=4)
-    with pytest.raises(StorageError, match="none, stored, on_the_fly"):
+    with pytest.raises(StorageError, match="none, stored, stored_half, on_the_fly"):
         open_dataset(files, 2, SIZE, "cached", batch_size=4)
     bare = tmp_path / "bare.tfrecord"
     nothing = dict(derivatives=None, forces=None, positions=None, cell=None, pbc=None)

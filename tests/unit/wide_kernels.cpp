@@ -99,12 +99,21 @@ void append_blocks(Numbers& to) {
     std::vector<float> g_bar(static_cast<std::size_t>(size)), dg(g_bar.size());
     Numbers tangents(3 * pairs), gradient(3 * pairs);
     for (float& x : block) x = static_cast<float>(random() - 0.5);
+    std::vector<panna::kernels::Half> halves(block.size());
+    // Bits of any finite number, of all sizes and signs, the smallest ones among them.
+    for (auto& x : halves) x.bits = static_cast<std::uint16_t>(31 * 1024 * random()) |
+                                    (random() < 0.5 ? 0x8000 : 0);
     for (float& x : g_bar) x = static_cast<float>(random() - 0.5);
     for (double& x : tangents) x = random() - 0.5;
     kernels.block_gradient(block.data(), pairs, size, g_bar.data(), gradient.data());
     kernels.block_change(block.data(), pairs, size, tangents.data(), dg.data());
     to.insert(to.end(), gradient.begin(), gradient.end());
     to.insert(to.end(), dg.begin(), dg.end());
+    kernels.half_block_gradient(halves.data(), pairs, size, g_bar.data(), gradient.data());
+    kernels.half_block_change(halves.data(), pairs, size, tangents.data(), dg.data());
+    // Near 1, so that the largest differences are not those of these numbers alone.
+    for (double x : gradient) to.push_back(x / 65504.0);
+    for (float x : dg) to.push_back(x / 65504.0);
   }
 }
 

@@ -13,6 +13,7 @@ namespace in_single {
 #define PANNA_SINGLE 1
 #include "vector.inl.hpp"
 #include "pairs.inl.hpp"
+#include "half.inl.hpp"
 #include "blocks.inl.hpp"
 #undef PANNA_SINGLE
 }  // namespace in_single

@@ -1,11 +1,13 @@
 // Products of stored derivatives with vectors. The block of one atom is [pair][xyz][component]: its
 // rows are read once and in order, which is all that these loops cost: they wait for memory.
+// Stored: float or Half.
 
 // gradient[pair][xyz] = sum over components of block * g_bar
-inline void block_gradient(const Real* block, long pairs, long size, const Real* g_bar,
+template <class Stored>
+inline void block_gradient(const Stored* block, long pairs, long size, const Real* g_bar,
                            double* gradient) {
   for (long p = 0; p < pairs; ++p, block += 3 * size, gradient += 3) {
-    const Real *const x = block, *const y = block + size, *const z = block + 2 * size;
+    const Stored *const x = block, *const y = block + size, *const z = block + 2 * size;
     V sx{}, sy{}, sz{};
     long i = 0;
     for (; i + W <= size; i += W) {
@@ -18,19 +20,19 @@ inline void block_gradient(const Real* block, long pairs, long size, const Real*
     gradient[1] = sum(sy);
     gradient[2] = sum(sz);
     for (; i < size; ++i) {
-      gradient[0] += x[i] * g_bar[i];
-      gradient[1] += y[i] * g_bar[i];
-      gradient[2] += z[i] * g_bar[i];
+      gradient[0] += single(x[i]) * g_bar[i];
+      gradient[1] += single(y[i]) * g_bar[i];
+      gradient[2] += single(z[i]) * g_bar[i];
     }
   }
 }
 
 // N registers of components, from `start` on.
-template <int N>
-PANNA_INLINE void block_columns(const Real* block, long pairs, long size, const double* tangents,
+template <int N, class Stored>
+PANNA_INLINE void block_columns(const Stored* block, long pairs, long size, const double* tangents,
                                 long start, Real* dg) {
   V total[N] = {};
-  const Real* row = block + start;
+  const Stored* row = block + start;
   for (long k = 0; k < 3 * pairs; ++k, row += size) {
     const Real t = static_cast<Real>(tangents[k]);
     for (int n = 0; n < N; ++n) total[n] += t * load(row + n * W);
@@ -39,13 +41,14 @@ PANNA_INLINE void block_columns(const Real* block, long pairs, long size, const 
 }
 
 // dg[component] = sum over pairs and xyz of block * tangents
-inline void block_change(const Real* block, long pairs, long size, const double* tangents,
+template <class Stored>
+inline void block_change(const Stored* block, long pairs, long size, const double* tangents,
                          Real* dg) {
   if (size < W) {
     for (long i = 0; i < size; ++i) {
       Real total = 0;
       for (long k = 0; k < 3 * pairs; ++k)
-        total += static_cast<Real>(tangents[k]) * block[k * size + i];
+        total += static_cast<Real>(tangents[k]) * single(block[k * size + i]);
       dg[i] = total;
     }
     return;

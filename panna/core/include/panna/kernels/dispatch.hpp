@@ -59,6 +59,11 @@ struct Table {
                          double* gradient);
   void (*block_change)(const float* block, long pairs, long size, const double* tangents,
                        float* dg);
+  void (*half_block_gradient)(const Half* block, long pairs, long size, const float* g_bar,
+                              double* gradient);
+  void (*half_block_change)(const Half* block, long pairs, long size, const double* tangents,
+                            float* dg);
+  void (*to_half)(const float* from, long count, Half* to);
 };
 
 #define PANNA_INLINE inline __attribute__((always_inline))
@@ -74,8 +79,11 @@ struct Table {
                               jacobian_scratch,                                    \
                               in_double::network_forward,                          \
                               in_double::network_backward,                         \
-                              in_single::block_gradient,                           \
-                              in_single::block_change};
+                              in_single::block_gradient<float>,                    \
+                              in_single::block_change<float>,                      \
+                              in_single::block_gradient<Half>,                     \
+                              in_single::block_change<Half>,                       \
+                              in_single::to_half};
 
 namespace baseline {
 #define PANNA_VECTOR_BYTES 16
@@ -88,7 +96,8 @@ PANNA_KERNEL_TABLE(PANNA_BASELINE)
 #define PANNA_X86_DISPATCH 1
 
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+// Every processor with AVX2 has F16C.
+#pragma GCC target("avx2,fma,f16c")
 namespace avx2 {
 #define PANNA_VECTOR_BYTES 32
 #include "all.inl.hpp"
@@ -98,7 +107,7 @@ PANNA_KERNEL_TABLE("avx2")
 #pragma GCC pop_options
 
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma,f16c,prefer-vector-width=512")
 namespace avx512 {
 #define PANNA_VECTOR_BYTES 64
 #include "all.inl.hpp"

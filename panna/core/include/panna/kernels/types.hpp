@@ -2,8 +2,15 @@
 // nothing here may depend on one, and nothing here owns memory.
 #pragma once
 
+#include <cstdint>
+
 namespace panna {
 namespace kernels {
+
+// A number of IEEE 754 binary16 (5 bits of exponent, 10 of fraction) in memory; finite.
+struct Half {
+  std::uint16_t bits;
+};
 
 // Descriptors whose three-body term separates:
 //   G[p][q] = sum over pairs  w(r_j, r_k, c) R_p(u) T_q(c),   c = cos(j-i-k).
