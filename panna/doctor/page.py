@@ -74,7 +74,7 @@ def _section(section: Section) -> Iterator[str]:
     for outcome in sorted(section.outcomes, key=lambda o: -o.level):
         if outcome.findings:
             yield from _findings(outcome)
-    yield from html.verdict(section.level, section.sentences())
+    yield from html.verdict(section.level.verdict, section.sentences())
     yield "</section>\n"
 
 

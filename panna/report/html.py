@@ -92,9 +92,9 @@ def plots(those: Sequence[Plot]) -> Iterator[str]:
         yield f"<figure>\n{plot.svg}\n<figcaption>{escape(plot.caption)}</figcaption>\n</figure>\n"
 
 
-def verdict(level: Level, sentences: Sequence[str]) -> Iterator[str]:
-    """The end of a section."""
-    yield f'<div class="end {level.verdict}">\n'
+def verdict(word: str, sentences: Sequence[str]) -> Iterator[str]:
+    """The end of a section; word: good, doubtful, bad, or any other where nothing is judged."""
+    yield f'<div class="end {word if word in MARKS else "quiet"}">\n'
     for sentence in sentences:
         yield f"<p>{escape(sentence)}</p>\n"
     yield "</div>\n"

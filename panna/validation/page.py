@@ -68,7 +68,7 @@ def _section(one: Done) -> Iterator[str]:
     for table in content.tables:
         yield from html.table(table)
     yield from html.plots(content.plots)
-    yield from html.verdict(content.level, one.sentences())
+    yield from html.verdict(one.verdict, one.sentences())
     yield "</section>\n"
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from panna.errors import ConfigError
+from panna.report import html
 from panna.report.level import Level
 from panna.validation.report import Done, Report, look
 from panna.validation.section import Content, Judgement, Section
@@ -49,3 +50,17 @@ def test_a_section_that_fails_says_so_and_does_not_end_the_report(
 )
 def test_a_report_is_judged_only_if_a_section_is(sections, verdict):
     assert Report(None, sections).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "one, colour",
+    [
+        (done(Level.GOOD), "good"),
+        (done(Level.GOOD, Level.BAD), "bad"),
+        (done(Level.NOTE), "quiet"),
+        (Done(section(), Content(), "nothing given"), "quiet"),
+    ],
+)
+def test_only_what_was_judged_has_the_colour_of_a_verdict(one, colour):
+    ending = "".join(html.verdict(one.verdict, one.sentences()))
+    assert ending.startswith(f'<div class="end {colour}">')
