@@ -96,7 +96,7 @@ def subject_of(
         "reference": reference,
         "crystal": bulk("Cu") if crystal is None else crystal,
     }
-    return StandIn(config, [SILICON], network, None, calculators)
+    return StandIn(config, [SILICON], network, None, calculators=calculators)
 
 
 def stillinger_weber():

@@ -7,7 +7,7 @@ PANNA_INLINE V load(const Half* p) {
 #elif PANNA_INTRINSICS && PANNA_VECTOR_BYTES == 32
   return (V)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
 #else
-  I bits;
+  I bits{};
   for (int i = 0; i < W; ++i) bits[i] = p[i].bits;
   const I rest = (bits & 0x7fff) << 13;
   const V normal = (V)(rest + (112 << 23)), small = (V)(rest + (113 << 23)) - 6.103515625e-05f;

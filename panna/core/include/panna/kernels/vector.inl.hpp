@@ -42,13 +42,9 @@ PANNA_INLINE V larger(V a, V b) {
 // Halves are added until one number is left.
 PANNA_INLINE double sum(V x) {
 #if PANNA_INTRINSICS && PANNA_SINGLE && PANNA_VECTOR_BYTES > 16
-#if PANNA_VECTOR_BYTES == 64
-  const __m512d both = (__m512d)x;
-  const __m256 h = _mm256_castpd_ps(_mm512_maskz_extractf64x4_pd(0xf, both, 1)) +
-                   _mm256_castpd_ps(_mm512_castpd512_pd256(both));
-#else
-  const __m256 h = (__m256)x;
-#endif
+  __m256 halves[W / 8];
+  std::memcpy(halves, &x, sizeof x);
+  const __m256 h = W == 16 ? halves[0] + halves[W / 8 - 1] : halves[0];
   const __m128 q = _mm256_castps256_ps128(h) + _mm256_extractf128_ps(h, 1);
   const __m128 two = q + _mm_movehl_ps(q, q);
   return _mm_cvtss_f32(two + _mm_shuffle_ps(two, two, 1));
