@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Trains on published data and tests on the published test sets:
-#     bash examples/accuracy/run.sh [SET...]     SET: Si Ge Mo ethanol (the default), Ni alloy water
-# The data of Ni, alloy and water are not part of this repository: DATA names the folder with
-# zuo2020/Ni_{train,test}.xyz.xz, monbtaw/{train,test}.xyz.xz and water_deepmd/water.xyz.xz.
+#     bash examples/accuracy/run.sh [SET...]     SET: Si Ge Mo ethanol (the default), Ni alloy water silicon_sw
+# The data of the last four are not part of this repository: DATA names the folder with
+# zuo2020/Ni_{train,test}.xyz.xz, monbtaw/{train,test}.xyz.xz, water_deepmd/water.xyz.xz and
+# si_sw/si_sw_2000.npz.
 # SEEDS="1 2 3" trains several networks for each set, for the spread of the errors.
 # Everything is written to examples/accuracy/results/SET; a second call continues what is there.
 set -euo pipefail
@@ -17,20 +18,24 @@ for set in ${*:-Si Ge Mo ethanol}; do
         Ge) cutoff=5.4 data=data/Ge ;;
         Mo) cutoff=5.2 data=data/Mo ;;
         Ni) cutoff=4.6 data=${DATA:-}/zuo2020/Ni ;;
-        ethanol | alloy | water) recipe=$set ;;
-        *) echo "SET = $set found, one of Si Ge Mo Ni ethanol alloy water expected" >&2; exit 2 ;;
+        ethanol | alloy | water | silicon_sw) recipe=$set ;;
+        *) echo "SET = $set found, one of Si Ge Mo Ni ethanol alloy water silicon_sw expected" >&2; exit 2 ;;
     esac
     case $set in
         ethanol) train=../learning_curve/data/train.xyz.xz test=../learning_curve/data/test_MD.xyz.xz ;;
         alloy) train=${DATA:-}/monbtaw/train.xyz.xz test=${DATA:-}/monbtaw/test.xyz.xz ;;
         water) train=${DATA:-}/water_deepmd/water.xyz.xz test=$train ;;
+        silicon_sw) train=${DATA:-}/si_sw/si_sw_2000.npz test=$train ;;
         *) train=${data}_train.xyz.xz test=${data}_test.xyz.xz ;;
     esac
     [ -e "$train" ] || { echo "$set: no file $train; see the README about DATA" >&2; exit 2; }
 
     mkdir -p "$folder"
-    if [ "$set" = water ]; then # one file for both
-        python split.py "$train" group=data_3 "$folder/train.xyz" "$folder/test.xyz"
+    if [ "$test" = "$train" ]; then # one file for both
+        case $set in
+            water) python split.py "$train" group=data_3 "$folder/train.xyz" "$folder/test.xyz" ;;
+            silicon_sw) python arrays.py "$train" "$folder/train.xyz" "$folder/test.xyz" ;;
+        esac
         train=$folder/train.xyz test=$folder/test.xyz
     fi
     step "$set: frames"

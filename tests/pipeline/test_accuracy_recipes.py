@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.io import read
 from descriptor_cases import mbp
 from example_scripts import with_values
 from training_cases import labelled_frame
@@ -24,6 +27,7 @@ SETS = {
     "ethanol": EXAMPLES / "learning_curve" / "data" / "train.xyz.xz",
     "alloy": ("Nb", "Mo", "Ta", "W"),
     "water": ("H", "O"),
+    "silicon_sw": ("Si",),
 }
 
 
@@ -60,3 +64,28 @@ def test_a_recipe_learns(recipe, tmp_path, monkeypatch):
     learned = float(epochs[-1]["train_force_rmse_eV_per_angstrom"])
     known = [frame.forces.ravel() for i, frame in enumerate(frames) if i % 5]
     assert learned < 0.6 * np.sqrt(np.mean(np.concatenate(known) ** 2))
+
+
+def test_frames_in_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "positions": rng.uniform(0, 5, (3, 2, 3)),
+        "forces": rng.normal(size=(3, 2, 3)),
+        "energy": np.array([-8.0, -9.0, -10.0]),
+        "box": np.array([5.0, 6.0, 7.0]),
+        "group": np.array(["solid", "liquid", "volume 0.9"]),
+        "split": np.array(["train", "validation", "train"]),
+    }
+    np.savez(tmp_path / "frames.npz", **arrays)
+    script = EXAMPLES / "accuracy" / "arrays.py"
+    files = ["frames.npz", "train.xyz", "test.xyz"]
+    subprocess.run([sys.executable, script, *files], cwd=tmp_path, check=True)
+    for name, numbers in (("train", [0, 2]), ("test", [1])):
+        frames = read(tmp_path / f"{name}.xyz", ":")
+        assert len(frames) == len(numbers)
+        for atoms, k in zip(frames, numbers, strict=True):
+            assert atoms.info["group"] == arrays["group"][k] and atoms.pbc.all()
+            assert atoms.cell.lengths() == pytest.approx(arrays["box"][k])
+            assert atoms.get_potential_energy() == arrays["energy"][k]
+            np.testing.assert_allclose(atoms.positions, arrays["positions"][k], atol=1e-7)
+            np.testing.assert_allclose(atoms.get_forces(), arrays["forces"][k], atol=1e-7)
