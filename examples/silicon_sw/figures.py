@@ -54,12 +54,15 @@ def conservation(axes, reports: dict[str, dict], temperature: float) -> None:
     for sections, styles in curves(reports):
         for run in sections["nve"]["data"]["runs"]:
             of = "potential" if run["of"] == "potential" else "reference"
-            if run["temperature_K"] == temperature and of in styles:
+            # A run whose atoms flew apart has no curve.
+            if run["temperature_K"] == temperature and of in styles and run["time_ps"]:
                 style = styles[of] | {"linestyle": "-", "linewidth": 0.7}
                 behind = {"color": "0.6", "zorder": 1} if of == "reference" else {}
                 axes.plot(run["time_ps"], run["energy_meV_per_atom"], **style | behind)
     axes.set(xlabel="time (ps)", ylabel="total energy (meV/atom)")
     axes.set(title=f"6  constant energy, {temperature:g} K")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
 
 
 def radial(axes, reports: dict[str, dict], temperature: float) -> None:
@@ -122,7 +125,7 @@ def draw(reports: dict[str, dict]):
         axes.set_visible(False)
     for axes, panel in zip(places, panels, strict=False):
         panel(axes)
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, ncols=2 if axes.get_title().startswith("6") else 1)
     return figure
 
 
