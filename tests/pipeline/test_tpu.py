@@ -67,7 +67,8 @@ def test_a_tpu_trains_as_a_cpu_does(forces_cost, data, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"TRAINING_PARAMETERS__derivatives": "on_the_fly"}, "takes stored derivatives only"),
+        ({"TRAINING_PARAMETERS__derivatives": "on_the_fly"}, "stored in single precision"),
+        ({"TRAINING_PARAMETERS__derivatives": "stored_half"}, "stored in single precision"),
         ({"PARALLELIZATION__processes": 2}, "a TPU trains in one process"),
     ],
 )
