@@ -231,8 +231,10 @@ struct Blocks {
         throw panna::Error("stored derivatives: an array of shape (pairs, 3, " +
                            std::to_string(size) + ") expected for each frame");
       const std::int64_t end = begin + frame.shape(0);
+      const char* start = static_cast<const char*>(frame.data());
+      const std::size_t of_pair = 3 * size * static_cast<std::size_t>(frame.itemsize());
       for (; atom < atoms && f[atom + 1] <= end; ++atom) {
-        of_atom[atom] = frame.data(static_cast<py::ssize_t>(f[atom] - begin));
+        of_atom[atom] = start + static_cast<std::size_t>(f[atom] - begin) * of_pair;
         pairs[atom] = static_cast<long>(f[atom + 1] - f[atom]);
       }
       begin = end;
@@ -302,7 +304,8 @@ Array<float> blocks_jvp(const std::vector<py::array>& frames, const Array<std::i
 }
 
 py::array to_half(const Array<float>& numbers) {
-  py::array out(py::dtype("e"), std::vector<py::ssize_t>(numbers.shape(), numbers.shape() + numbers.ndim()));
+  const std::vector<py::ssize_t> shape(numbers.shape(), numbers.shape() + numbers.ndim());
+  py::array out(py::dtype("e"), shape);
   auto* to = static_cast<panna::kernels::Half*>(out.mutable_data());
   const float* from = numbers.data();
   const long count = static_cast<long>(numbers.size());

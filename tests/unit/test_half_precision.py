@@ -86,3 +86,14 @@ def test_forces_of_a_trained_potential_hardly_change():
     )
     assert 0 < np.std(rounded - exact) < 1e-3 * np.std(exact)
     assert np.std(exact) > 1.0  # eV/angstrom
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_atoms_without_neighbours_have_no_derivatives(kind):
+    """A frame that ends with one, and a frame of one alone."""
+    block = np.arange(2 * 3 * 5).reshape(2, 3, 5).astype(kind)
+    frames, starts = [block, np.zeros((0, 3, 5), kind)], np.array([0, 0, 2, 2, 2])
+    bar = np.ones((4, 5), np.float32)
+    assert np.array_equal(core.blocks_vjp(frames, starts, bar), block.sum(2))
+    change = core.blocks_jvp(frames, starts, np.ones((2, 3)), 5)
+    assert np.array_equal(change, [[0] * 5, block.sum((0, 1)), [0] * 5, [0] * 5])
