@@ -63,6 +63,7 @@ def conservation(axes, reports: dict[str, dict], temperature: float) -> None:
     axes.set(title=f"6  constant energy, {temperature:g} K")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+    axes.legend(fontsize=7, ncols=2)
 
 
 def radial(axes, reports: dict[str, dict], temperature: float) -> None:
@@ -125,7 +126,8 @@ def draw(reports: dict[str, dict]):
         axes.set_visible(False)
     for axes, panel in zip(places, panels, strict=False):
         panel(axes)
-        axes.legend(fontsize=7, ncols=2 if axes.get_title().startswith("6") else 1)
+        if axes.get_legend() is None:
+            axes.legend(fontsize=7)
     return figure
 
 
