@@ -70,10 +70,11 @@ def radial(axes, reports: dict[str, dict], temperature: float) -> None:
     """Figure 7."""
     for sections, styles in curves(reports):
         for one in sections["rdf"]["data"]["temperatures"]:
-            # A run whose atoms flew apart has no curve.
-            for of in styles.keys() & one.keys() if one["temperature_K"] == temperature else ():
-                (g,) = one[of]["g"].values()
-                axes.plot(one[of]["r_angstrom"], np.array(g, float), **styles[of])
+            for of, style in styles.items():
+                # A run whose atoms flew apart has no curve.
+                if one["temperature_K"] == temperature and of in one:
+                    (g,) = one[of]["g"].values()
+                    axes.plot(one[of]["r_angstrom"], np.array(g, float), **style)
     axes.set(xlabel="r (Å)", ylabel="g(r)", title=f"7  pairs at {temperature:g} K")
 
 
